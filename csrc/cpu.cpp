@@ -1,0 +1,130 @@
+#include "cpu.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <unistd.h>
+#endif
+
+namespace fastbert::cpu {
+namespace {
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+// CPUs in the affinity mask, hardware threads of one core counted once: two of them share the
+// vector units that the kernels keep full.
+int usable_cores() {
+#if defined(__linux__)
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
+    std::set<std::string> cores;
+    for (int id = 0; id < CPU_SETSIZE; ++id) {
+      if (!CPU_ISSET(id, &mask)) continue;
+      const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/";
+      const std::string siblings = first_line(topology + "thread_siblings_list");
+      cores.insert(siblings.empty() ? std::to_string(id) : siblings);
+    }
+    if (!cores.empty()) return static_cast<int>(cores.size());
+  }
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// CPUs that a cgroup quota amounts to, or 0 when there is none.
+double quota_at(const std::string& directory) {
+  std::string quota, period;
+  std::ifstream v2(directory + "/cpu.max");
+  if (!(v2 >> quota >> period)) {
+    quota = first_line(directory + "/cpu.cfs_quota_us");
+    period = first_line(directory + "/cpu.cfs_period_us");
+  }
+  const double limit = std::atof(quota.c_str()), every = std::atof(period.c_str());
+  return limit > 0 && every > 0 ? limit / every : 0;
+}
+
+// The tightest quota on the way from the process's own cgroup up to the root.
+double cgroup_cpus() {
+  double tightest = 0;
+  const auto note = [&](double cpus) {
+    if (cpus > 0) tightest = tightest > 0 ? std::min(tightest, cpus) : cpus;
+  };
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (!controllers.empty() && controllers.find("cpu") == std::string::npos) continue;
+    const std::string mount = std::string("/sys/fs/cgroup") + (controllers.empty() ? "" : "/cpu");
+    for (std::string path = line.substr(second + 1); !path.empty() && path != "/";
+         path.erase(path.rfind('/')))
+      note(quota_at(mount + path));
+    note(quota_at(mount));
+  }
+  return tightest;
+}
+
+}  // namespace
+
+bool has_avx2() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+#else
+  return false;
+#endif
+}
+
+bool has_avx512() {
+#if defined(__x86_64__)
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+std::string forced_isa() {
+  const char* value = std::getenv("FASTBERT_ISA");
+  return value ? value : "";
+}
+
+int default_threads() {
+  if (const char* value = std::getenv("OMP_NUM_THREADS"))
+    if (const int threads = std::atoi(value); threads > 0) return threads;
+  const int cores = usable_cores();
+  const double quota = cgroup_cpus();
+  return quota > 0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
+}
+
+std::string model_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "";
+}
+
+std::size_t cache_bytes(int level) {
+  const std::string caches = "/sys/devices/system/cpu/cpu0/cache/index";
+  for (int index = 0; index < 8; ++index) {
+    const std::string entry = caches + std::to_string(index);
+    if (first_line(entry + "/level") != std::to_string(level)) continue;
+    if (first_line(entry + "/type") == "Instruction") continue;
+    const std::string size = first_line(entry + "/size");
+    const std::size_t unit = size.find('M') != std::string::npos ? 1 << 20 : 1 << 10;
+    return std::strtoull(size.c_str(), nullptr, 10) * unit;
+  }
+  return 0;
+}
+
+}  // namespace fastbert::cpu

@@ -1,0 +1,27 @@
+// What this machine is and how much of it the process may use. The only place that asks the CPU or
+// reads the environment.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace fastbert::cpu {
+
+bool has_avx2();    // AVX2, FMA and F16C
+bool has_avx512();  // AVX-512 F, BW, DQ and VL, and all of has_avx2()
+
+// The value of FASTBERT_ISA, or "" when it is unset.
+std::string forced_isa();
+
+// Threads that the process may really keep busy: the physical cores in its affinity mask, capped by
+// the cgroup's CPU quota. OMP_NUM_THREADS, when set to a positive number, wins.
+int default_threads();
+
+// Marketing name of the processor, or "" when the system does not tell.
+std::string model_name();
+
+// Bytes of the data or unified cache of a level (1, 2, 3); 0 when the system does not tell.
+std::size_t cache_bytes(int level);
+
+}  // namespace fastbert::cpu
