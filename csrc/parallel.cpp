@@ -18,6 +18,8 @@
 namespace fastbert {
 namespace {
 
+constexpr int kSpins = 2000;  // some 30 to 100 microseconds, by the length of a pause
+
 // Threads that are inside a region right now, over the whole process. A caller gets what the others
 // have left, so that many Python threads sharing one model do not each start a full team.
 std::atomic<int> busy{0};
@@ -69,22 +71,23 @@ void after_fork_in_child() {
 const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 void open_region(int threads, const std::function<void(const Team&)>& body) {
-  Barrier shared;
+  TeamState state;
 #pragma omp parallel num_threads(threads)
-  body(Team{omp_get_thread_num(), omp_get_num_threads(), &shared});
+  body(Team{omp_get_thread_num(), omp_get_num_threads(), &state});
 }
 
 }  // namespace
 
-void Barrier::wait(int size) noexcept {
+void TeamState::barrier(int size) noexcept {
   const unsigned phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
     arrived_.store(0, std::memory_order_relaxed);
+    next_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
     return;
   }
   for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
-    if (spins < 2000)
+    if (spins < kSpins)
       FASTBERT_PAUSE();
     else
       std::this_thread::yield();
@@ -97,8 +100,8 @@ void run_team(int threads, const std::function<void(const Team&)>& body) {
   const int granted = std::max(1, threads - others);
   busy.fetch_sub(threads - granted);
   if (granted == 1) {
-    Barrier unused;
-    body(Team{0, 1, &unused});
+    TeamState state;
+    body(Team{0, 1, &state});
   } else if (inheritance.forked && pthread_equal(inheritance.thread, pthread_self())) {
     if (!inheritance.host) inheritance.host = new Host;
     inheritance.host->run([&] { open_region(granted, body); });

@@ -1,0 +1,74 @@
+// What follows the encoder in some models: pooling token vectors, linear layers, normalisation.
+#include "encoder/linear.h"
+
+#include <algorithm>
+
+#include "bindings/activations.h"
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "cpu.h"
+#include "encoder/pooling.h"
+
+namespace fastbert::bindings {
+namespace {
+
+int thread_count(int threads) { return threads > 0 ? threads : cpu::default_threads(); }
+
+std::unique_ptr<Linear> make_linear(const py::object& weight, const py::object& bias,
+                                    const std::string& isa, int threads) {
+  const float* rows = checked<float>(weight, "weight", {-1, -1});
+  const py::ssize_t outputs = extent(weight, 0), inputs = extent(weight, 1);
+  const LinearWeights weights{rows, checked<float>(bias, "bias", {outputs})};
+  return std::make_unique<Linear>(isa.empty() ? kernels() : kernels(isa), weights, outputs, inputs,
+                                  thread_count(threads));
+}
+
+FloatArray forward(const Linear& linear, const py::object& x, const std::string& name,
+                   int threads) {
+  const float* rows = checked<float>(x, "x", {-1, static_cast<py::ssize_t>(linear.inputs())});
+  const Activation act = activation(name);
+  FloatArray y({extent(x, 0), static_cast<py::ssize_t>(linear.outputs())});
+  float* const target = y.mutable_data();
+  const std::size_t count = extent(x, 0);
+  const py::gil_scoped_release release;
+  linear.forward(rows, count, target, act, thread_count(threads));
+  return y;
+}
+
+FloatArray pool(const py::object& x, const py::object& offsets,
+                const std::vector<std::string>& names, std::size_t skip) {
+  const float* rows = checked<float>(x, "x", {-1, -1});
+  const std::int32_t* bounds = checked<std::int32_t>(offsets, "offsets", {-1});
+  const py::ssize_t texts = extent(offsets, 0) - 1, hidden = extent(x, 1);
+  if (texts < 0 || bounds[0] != 0 || bounds[texts] != extent(x, 0) ||
+      !std::is_sorted(bounds, bounds + texts + 1))
+    throw std::invalid_argument("offsets must rise from 0 to the number of rows, " +
+                                std::to_string(extent(x, 0)));
+  const std::size_t size = hidden;
+  FloatArray y({texts, hidden * static_cast<py::ssize_t>(names.size())});
+  for (std::size_t p = 0; p < names.size(); ++p)
+    for (py::ssize_t i = 0; i < texts; ++i)
+      pooling(names[p])({rows + bounds[i] * size, size,
+                         static_cast<std::size_t>(bounds[i + 1] - bounds[i]), size, skip,
+                         y.mutable_data(i) + p * size});
+  return y;
+}
+
+void normalize_rows(py::array& x) {
+  checked<float>(x, "x", {-1, -1});
+  normalize(static_cast<float*>(x.mutable_data()), x.shape(0), x.shape(1));
+}
+
+}  // namespace
+
+void register_after(py::module_& m) {
+  m.def("pool", &pool, py::arg("x"), py::arg("offsets"), py::arg("poolings"), py::arg("skip") = 0);
+  m.def("normalize", &normalize_rows, py::arg("x"));
+  py::class_<Linear>(m, "Linear")
+      .def(py::init(&make_linear), py::arg("weight"), py::arg("bias"), py::kw_only(),
+           py::arg("isa") = "", py::arg("threads") = 0)
+      .def("forward", &forward, py::arg("x"), py::kw_only(), py::arg("activation") = "identity",
+           py::arg("threads") = 0);
+}
+
+}  // namespace fastbert::bindings

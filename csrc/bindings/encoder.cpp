@@ -1,0 +1,171 @@
+// The encoder: weights in as a dictionary, token ids in, vectors out.
+#include "encoder/encoder.h"
+
+#include "bindings/activations.h"
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+#include "cpu.h"
+
+namespace fastbert::bindings {
+namespace {
+
+Config read_config(const py::dict& values) {
+  const auto size = [&](const char* key) { return values[key].cast<std::size_t>(); };
+  return {size("vocab_size"),
+          size("hidden_size"),
+          size("num_hidden_layers"),
+          size("num_attention_heads"),
+          size("intermediate_size"),
+          size("max_position_embeddings"),
+          size("type_vocab_size"),
+          values["layer_norm_eps"].cast<float>(),
+          activation(values["hidden_act"].cast<std::string>())};
+}
+
+// Finds tensors by name and checks their shapes.
+class WeightReader {
+ public:
+  WeightReader(const py::dict& tensors, const Config& config)
+      : tensors_(tensors),
+        hidden_(static_cast<py::ssize_t>(config.hidden_size)),
+        inner_(static_cast<py::ssize_t>(config.intermediate_size)) {}
+
+  const float* table(const std::string& name, std::size_t rows) const {
+    return tensor(name, {static_cast<py::ssize_t>(rows), hidden_});
+  }
+
+  NormWeights norm(const std::string& name) const {
+    return {tensor(name + ".gamma", {hidden_}), tensor(name + ".beta", {hidden_})};
+  }
+
+  LayerWeights layer(std::size_t index) const {
+    const std::string prefix = "layers." + std::to_string(index) + ".";
+    return {linear(prefix + "query", hidden_, hidden_),
+            linear(prefix + "key", hidden_, hidden_),
+            linear(prefix + "value", hidden_, hidden_),
+            linear(prefix + "output", hidden_, hidden_),
+            norm(prefix + "attention_norm"),
+            linear(prefix + "ffn_in", inner_, hidden_),
+            linear(prefix + "ffn_out", hidden_, inner_),
+            norm(prefix + "ffn_norm")};
+  }
+
+ private:
+  const float* tensor(const std::string& name, const std::vector<py::ssize_t>& shape) const {
+    if (!tensors_.contains(name)) throw std::invalid_argument("weights lack '" + name + "'");
+    return checked<float>(tensors_[name.c_str()], "weight '" + name + "'", shape);
+  }
+
+  LinearWeights linear(const std::string& name, py::ssize_t outputs, py::ssize_t inputs) const {
+    return {tensor(name + ".weight", {outputs, inputs}), tensor(name + ".bias", {outputs})};
+  }
+
+  const py::dict& tensors_;
+  py::ssize_t hidden_, inner_;
+};
+
+Weights read_weights(const py::dict& tensors, const Config& config) {
+  const WeightReader reader(tensors, config);
+  Weights weights{reader.table("word_embeddings", config.vocab_size),
+                  reader.table("position_embeddings", config.max_position_embeddings),
+                  reader.table("type_embeddings", config.type_vocab_size),
+                  reader.norm("embeddings_norm"),
+                  {}};
+  for (std::size_t i = 0; i < config.num_hidden_layers; ++i)
+    weights.layers.push_back(reader.layer(i));
+  return weights;
+}
+
+void check_config(const Config& config) {
+  if (config.num_attention_heads == 0 || config.hidden_size % config.num_attention_heads != 0)
+    throw std::invalid_argument("hidden_size " + std::to_string(config.hidden_size) +
+                                " is not a multiple of num_attention_heads " +
+                                std::to_string(config.num_attention_heads));
+  if (config.hidden_size == 0 || config.intermediate_size == 0 || config.type_vocab_size == 0)
+    throw std::invalid_argument("hidden_size, intermediate_size and type_vocab_size must be positive");
+}
+
+class PyEncoder {
+ public:
+  PyEncoder(const py::dict& config, py::dict tensors, const std::string& isa, int threads)
+      : tensors_(std::move(tensors)),
+        config_(read_config(config)),
+        encoder_((check_config(config_), isa.empty() ? kernels() : kernels(isa)), config_,
+                 read_weights(tensors_, config_), thread_count(threads)) {}
+
+  FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
+                     const std::vector<std::string>& poolings, std::size_t pool_skip,
+                     int threads) const {
+    Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
+                checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
+    if (extent(offsets, 0) < 1) throw std::invalid_argument("offsets is empty, but must begin with 0");
+    batch.texts = extent(offsets, 0) - 1;
+    const py::ssize_t tokens = extent(ids, 0);
+    if (!type_ids.is_none())
+      batch.type_ids = checked<std::int32_t>(type_ids, "type_ids", {tokens});
+    check_batch(batch, tokens);
+
+    Output output{nullptr, {}, pool_skip};
+    for (const std::string& name : poolings) output.poolings.push_back(pooling(name));
+    const py::ssize_t hidden = config_.hidden_size;
+    FloatArray y(poolings.empty()
+                     ? std::vector<py::ssize_t>{tokens, hidden}
+                     : std::vector<py::ssize_t>{extent(offsets, 0) - 1,
+                                                hidden * static_cast<py::ssize_t>(poolings.size())});
+    output.y = y.mutable_data();
+    const py::gil_scoped_release release;
+    encoder_.forward(batch, output, thread_count(threads));
+    return y;
+  }
+
+  const Encoder& encoder() const { return encoder_; }
+
+ private:
+  static int thread_count(int threads) { return threads > 0 ? threads : cpu::default_threads(); }
+
+  void check_batch(const Batch& batch, py::ssize_t tokens) const {
+    const auto limit = static_cast<std::int64_t>(config_.max_position_embeddings);
+    if (batch.offsets[0] != 0 || batch.offsets[batch.texts] != tokens)
+      throw std::invalid_argument("offsets must begin with 0 and end with the number of ids, " +
+                                  std::to_string(tokens));
+    for (std::size_t i = 0; i < batch.texts; ++i) {
+      const std::int64_t length = std::int64_t{batch.offsets[i + 1]} - batch.offsets[i];
+      if (length < 0) throw std::invalid_argument("offsets must not decrease");
+      if (length > limit)
+        throw std::invalid_argument("text " + std::to_string(i) + " has " + std::to_string(length) +
+                                    " tokens, but max_position_embeddings is " +
+                                    std::to_string(limit));
+    }
+    check_range(batch.ids, tokens, config_.vocab_size, "ids");
+    if (batch.type_ids) check_range(batch.type_ids, tokens, config_.type_vocab_size, "type_ids");
+  }
+
+  static void check_range(const std::int32_t* values, py::ssize_t count, std::size_t end,
+                          const std::string& name) {
+    for (py::ssize_t i = 0; i < count; ++i)
+      if (values[i] < 0 || static_cast<std::size_t>(values[i]) >= end)
+        throw std::invalid_argument(name + "[" + std::to_string(i) + "] is " +
+                                    std::to_string(values[i]) + ", but must be in [0, " +
+                                    std::to_string(end) + ")");
+  }
+
+  py::dict tensors_;  // owns what the encoder borrows
+  Config config_;
+  Encoder encoder_;
+};
+
+}  // namespace
+
+void register_encoder(py::module_& m) {
+  py::class_<PyEncoder>(m, "Encoder")
+      .def(py::init<const py::dict&, py::dict, const std::string&, int>(), py::arg("config"),
+           py::arg("weights"), py::kw_only(), py::arg("isa") = "", py::arg("threads") = 0)
+      .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
+           py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
+           py::arg("pool_skip") = 0, py::arg("threads") = 0)
+      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
+      .def_property_readonly("packed_bytes",
+                             [](const PyEncoder& e) { return e.encoder().packed_bytes(); });
+}
+
+}  // namespace fastbert::bindings

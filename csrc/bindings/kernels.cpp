@@ -1,0 +1,97 @@
+// The kernels of a named instruction set as Python functions, for tests and benchmarks. Products are
+// tested through Linear, which packs its weights.
+#include "kernels/kernels.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "bindings/activations.h"
+#include "bindings/arrays.h"
+#include "bindings/register.h"
+
+namespace fastbert::bindings {
+namespace {
+
+// One instruction set's table. Arrays are checked here; kernels check nothing.
+struct Kernels {
+  const KernelTable* table;
+
+  FloatArray layer_norm(const py::object& x, const py::object& gamma, const py::object& beta,
+                        float eps, const py::object& residual) const {
+    const float* rows = checked<float>(x, "x", {-1, -1});
+    const py::ssize_t count = extent(x, 0), columns = extent(x, 1);
+    const float* added =
+        residual.is_none() ? nullptr : checked<float>(residual, "residual", {count, columns});
+    FloatArray y({count, columns});
+    table->layer_norm({rows, added, y.mutable_data(), static_cast<std::size_t>(columns),
+                       checked<float>(gamma, "gamma", {columns}),
+                       checked<float>(beta, "beta", {columns}), static_cast<std::size_t>(count),
+                       static_cast<std::size_t>(columns), eps});
+    return y;
+  }
+
+  FloatArray activate(const std::string& name, const py::object& x) const {
+    const float* values = checked<float>(x, "x", {-1});
+    const py::ssize_t count = extent(x, 0);
+    FloatArray y(count);
+    std::copy_n(values, count, y.mutable_data());
+    table->activate(activation(name), y.mutable_data(), count);
+    return y;
+  }
+
+  FloatArray attention(const py::object& query, const py::object& key,
+                       const py::object& value) const {
+    const float* q = checked<float>(query, "query", {-1, -1});
+    const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
+    const float* k = checked<float>(key, "key", {tokens, size});
+    const float* v = checked<float>(value, "value", {tokens, size});
+    // One buffer with the stride of a real batch, wide enough for whole-panel reads of the values.
+    const std::size_t stride = 3 * size + table->panel_columns;
+    std::vector<float> qkv(tokens * stride, 0.0f);
+    for (py::ssize_t t = 0; t < tokens; ++t) {
+      float* row = qkv.data() + t * stride;
+      std::copy_n(q + t * size, size, row);
+      std::copy_n(k + t * size, size, row + size);
+      std::copy_n(v + t * size, size, row + 2 * size);
+    }
+    std::vector<float> scratch(table->attention_scratch(tokens, size));
+    FloatArray y({tokens, size});
+    table->attention({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride,
+                      y.mutable_data(), static_cast<std::size_t>(size), scratch.data(),
+                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size)});
+    return y;
+  }
+
+  FloatArray pack(const py::object& weight) const {
+    const float* rows = checked<float>(weight, "weight", {-1, -1});
+    const std::size_t outputs = extent(weight, 0), inner = extent(weight, 1);
+    const std::size_t columns = table->panel_columns, panels = (outputs + columns - 1) / columns;
+    FloatArray y(std::vector<py::ssize_t>{static_cast<py::ssize_t>(panels),
+                                          static_cast<py::ssize_t>(inner),
+                                          static_cast<py::ssize_t>(columns)});
+    for (std::size_t p = 0; p < panels; ++p) {
+      const std::size_t width = std::min(columns, outputs - p * columns);
+      std::vector<const float*> row_of(width);
+      for (std::size_t n = 0; n < width; ++n) row_of[n] = rows + (p * columns + n) * inner;
+      table->pack({row_of.data(), nullptr, width, inner, y.mutable_data(p)});
+    }
+    return y;
+  }
+};
+
+}  // namespace
+
+void register_kernels(py::module_& m) {
+  py::class_<Kernels>(m, "Kernels")
+      .def_property_readonly("isa", [](const Kernels& k) { return k.table->isa; })
+      .def_property_readonly("panel_columns", [](const Kernels& k) { return k.table->panel_columns; })
+      .def_property_readonly("tile_rows", [](const Kernels& k) { return k.table->tile_rows; })
+      .def("layer_norm", &Kernels::layer_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
+           py::arg("eps"), py::arg("residual") = py::none())
+      .def("activate", &Kernels::activate, py::arg("activation"), py::arg("x"))
+      .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"))
+      .def("pack", &Kernels::pack, py::arg("weight"));
+  m.def("kernels", [](const std::string& isa) { return Kernels{&kernels(isa)}; }, py::arg("isa"));
+}
+
+}  // namespace fastbert::bindings

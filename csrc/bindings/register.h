@@ -1,0 +1,12 @@
+// One function per binding file; module.cpp calls them all.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace fastbert::bindings {
+
+void register_encoder(pybind11::module_& m);
+void register_after(pybind11::module_& m);
+void register_kernels(pybind11::module_& m);
+
+}  // namespace fastbert::bindings

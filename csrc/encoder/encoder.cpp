@@ -1,0 +1,165 @@
+#include "encoder/encoder.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fastbert {
+namespace {
+
+// Shares `rows` out among the team in blocks small enough to keep all members busy.
+template <class Body>
+void share_rows(const Team& team, std::size_t rows, const Body& body) {
+  const std::size_t members = team.size;
+  const std::size_t block = std::clamp<std::size_t>(rows / (2 * members), 1, 16);
+  team.share((rows + block - 1) / block, [&](std::size_t i) {
+    body(i * block, std::min(block, rows - i * block));
+  });
+}
+
+}  // namespace
+
+Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
+                 int threads)
+    : kernels_(kernels),
+      config_(config),
+      weights_(weights),
+      packed_(kernels, config, weights, threads),
+      workspaces_(kernels_, config_) {}
+
+void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
+  const Schedule schedule = make_schedule(batch.offsets, batch.texts, threads);
+  const std::size_t chunks = schedule.chunks.size();
+  if (chunks == 0) return;
+  if (!schedule.together) threads = static_cast<int>(std::min<std::size_t>(threads, chunks));
+
+  const std::size_t workspace_count = schedule.together ? 1 : threads;
+  const int members = schedule.together ? threads : 1;
+  std::vector<std::unique_ptr<Workspace>> workspaces;
+  for (std::size_t i = 0; i < workspace_count; ++i)
+    workspaces.push_back(workspaces_.take(schedule.max_tokens, schedule.max_length, members));
+
+  const auto run = [&](std::size_t i, Workspace& workspace, const Team& team) {
+    const Chunk& chunk = schedule.chunks[i];
+    run_chunk({batch, schedule.texts.data() + chunk.begin, chunk.end - chunk.begin, chunk.tokens,
+               workspace, team},
+              output);
+  };
+  run_team(threads, [&](const Team& team) {
+    if (schedule.together) {
+      for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team);
+    } else {
+      TeamState own;
+      const Team alone{0, 1, &own};
+      team.share(chunks, [&](std::size_t i) { run(i, *workspaces[team.rank], alone); });
+    }
+  });
+  for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));
+}
+
+void Encoder::run_chunk(const Run& run, const Output& output) const {
+  embed(run);
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
+  deliver(run, output);
+}
+
+void Encoder::layer(const Run& run, std::size_t index) const {
+  Workspace& b = run.buffers;
+  const PackedLayer& packed = packed_.layer(index);
+  const LayerWeights& weights = weights_.layers[index];
+
+  product(run, packed.query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
+          Activation::identity);
+  attend(run);
+  product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
+          Activation::identity);
+  add_and_norm(run, weights.attention_norm);
+
+  product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.ffn_stride, config_.hidden_act);
+  product(run, packed.ffn_out, b.ffn, b.ffn_stride, b.product, b.hidden_stride,
+          Activation::identity);
+  add_and_norm(run, weights.ffn_norm);
+}
+
+void Encoder::embed(const Run& run) const {
+  Workspace& b = run.buffers;
+  run.team.share(run.text_count, [&](std::size_t i) {
+    const Placed& text = run.texts[i];
+    const std::size_t first = run.batch.offsets[text.text], bytes = text.tokens * sizeof *b.ids.data();
+    std::memcpy(b.ids.data() + text.row, run.batch.ids + first, bytes);
+    if (run.batch.type_ids)
+      std::memcpy(b.type_ids.data() + text.row, run.batch.type_ids + first, bytes);
+    for (std::size_t t = 0; t < text.tokens; ++t)
+      b.positions[text.row + t] = static_cast<std::int32_t>(t);
+  });
+  share_rows(run.team, run.rows, [&](std::size_t row, std::size_t rows) {
+    kernels_.embed({b.ids.data() + row, b.positions.data() + row,
+                    run.batch.type_ids ? b.type_ids.data() + row : nullptr,
+                    weights_.word_embeddings, weights_.position_embeddings,
+                    weights_.type_embeddings, b.hidden + row * b.hidden_stride, b.hidden_stride,
+                    weights_.embeddings_norm.gamma, weights_.embeddings_norm.beta, rows,
+                    config_.hidden_size, config_.layer_norm_eps});
+  });
+}
+
+void Encoder::attend(const Run& run) const {
+  Workspace& b = run.buffers;
+  const std::size_t heads = config_.num_attention_heads, size = config_.head_size();
+  float* const scratch = b.scratch + run.team.rank * b.scratch_size;
+  run.team.share(run.text_count * heads, [&](std::size_t i) {
+    const Placed& text = run.texts[i / heads];
+    const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
+    kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
+                        b.qkv_stride, b.context + text.row * b.hidden_stride + i % heads * size,
+                        b.hidden_stride, scratch, text.tokens, size});
+  });
+}
+
+// Alone, one call does it all. A team shares out panels, so that each member streams its own part of
+// the weights, and blocks of rows as well where the panels do not go round.
+void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
+                      std::size_t x_stride, float* y, std::size_t y_stride,
+                      Activation activation) const {
+  const std::size_t members = run.team.size, panels = linear.panel_count;
+  const std::size_t group = members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
+  const std::size_t groups = (panels + group - 1) / group;
+  const std::size_t most = std::max<std::size_t>(1, run.rows / kernels_.tile_rows);
+  const std::size_t blocks =
+      members == 1 ? 1 : std::clamp<std::size_t>(4 * members / groups, 1, most);
+  const std::size_t height = (run.rows + blocks - 1) / blocks;
+  run.team.share(groups * blocks, [&](std::size_t i) {
+    const std::size_t row = i % blocks * height, panel = i / blocks * group;
+    if (row >= run.rows) return;
+    kernels_.matmul({x + row * x_stride, x_stride, linear.panels, linear.bias, y + row * y_stride,
+                     y_stride, std::min(height, run.rows - row), linear.inputs, panel,
+                     std::min(panel + group, panels), activation});
+  });
+}
+
+void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
+  Workspace& b = run.buffers;
+  share_rows(run.team, run.rows, [&](std::size_t row, std::size_t rows) {
+    float* hidden = b.hidden + row * b.hidden_stride;
+    kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
+                         norm.gamma, norm.beta, rows, config_.hidden_size,
+                         config_.layer_norm_eps});
+  });
+}
+
+void Encoder::deliver(const Run& run, const Output& output) const {
+  const Workspace& b = run.buffers;
+  const std::size_t hidden = config_.hidden_size, width = output.poolings.size() * hidden;
+  run.team.share(run.text_count, [&](std::size_t i) {
+    const Placed& text = run.texts[i];
+    const float* x = b.hidden + text.row * b.hidden_stride;
+    if (output.poolings.empty()) {
+      float* y = output.y + run.batch.offsets[text.text] * hidden;
+      for (std::size_t t = 0; t < text.tokens; ++t)
+        std::memcpy(y + t * hidden, x + t * b.hidden_stride, hidden * sizeof(float));
+    }
+    for (std::size_t p = 0; p < output.poolings.size(); ++p)
+      output.poolings[p]({x, b.hidden_stride, text.tokens, hidden, output.pool_skip,
+                          output.y + text.text * width + p * hidden});
+  });
+}
+
+}  // namespace fastbert

@@ -1,0 +1,32 @@
+#include "encoder/linear.h"
+
+#include <algorithm>
+
+#include "parallel.h"
+
+namespace fastbert {
+
+Linear::Linear(const KernelTable& kernels, const LinearWeights& weights, std::size_t outputs,
+               std::size_t inputs, int threads)
+    : kernels_(kernels),
+      storage_(allocate_floats(packed_floats(kernels, outputs, inputs))),
+      packed_(pack_linear(kernels, {{weights, outputs, 1.0f}}, inputs, storage_.get(), threads)) {}
+
+void Linear::forward(const float* x, std::size_t rows, float* y, Activation activation,
+                     int threads) const {
+  const std::size_t outputs = packed_.outputs, inputs = packed_.inputs;
+  const std::size_t width = packed_.panel_count * kernels_.panel_columns;
+  // The kernel writes whole panels: straight into y if they fit, else by way of wider rows.
+  const FloatBuffer wide = width == outputs ? nullptr : allocate_floats(rows * width);
+  float* const target = wide ? wide.get() : y;
+  const std::size_t grain = kernels_.tile_rows * 8;
+  parallel_for(rows, grain, threads, [&](std::size_t begin, std::size_t end) noexcept {
+    kernels_.matmul({x + begin * inputs, inputs, packed_.panels, packed_.bias,
+                     target + begin * width, width, end - begin, inputs, 0, packed_.panel_count,
+                     activation});
+    for (std::size_t r = begin; wide && r < end; ++r)
+      std::copy_n(target + r * width, outputs, y + r * outputs);
+  });
+}
+
+}  // namespace fastbert

@@ -1,0 +1,92 @@
+// Every buffer of one chunk on its way through the layers: allocated once, used by all layers, handed
+// back for the next call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "encoder/config.h"
+#include "encoder/memory.h"
+#include "kernels/kernels.h"
+
+namespace fastbert {
+
+// Rows of `columns` floats: room for a whole last panel and for a vector read past the end, and an
+// odd number of cache lines, so that rows one below the other do not fight for the same L1 sets.
+inline std::size_t row_stride(std::size_t columns) { return (columns + 31) / 32 * 32 + 32 + 16; }
+
+struct Workspace {
+  Workspace(const KernelTable& kernels, const Config& config, std::size_t rows_, std::size_t length_,
+            int members_)
+      : rows(rows_),
+        length(length_),
+        members(members_),
+        hidden_stride(row_stride(config.hidden_size)),
+        qkv_stride(row_stride(3 * config.hidden_size)),
+        ffn_stride(row_stride(config.intermediate_size)),
+        scratch_size(kernels.attention_scratch(length, config.head_size()) + 64),
+        floats(allocate_floats(rows * (3 * hidden_stride + std::max(qkv_stride, ffn_stride)) +
+                               members * scratch_size)),
+        ids(rows),
+        positions(rows),
+        type_ids(rows) {
+    hidden = floats.get();
+    context = hidden + rows * hidden_stride;
+    product = context + rows * hidden_stride;
+    qkv = ffn = product + rows * hidden_stride;
+    scratch = qkv + rows * std::max(qkv_stride, ffn_stride);
+  }
+
+  bool fits(std::size_t rows_, std::size_t length_, int members_) const {
+    return rows_ <= rows && length_ <= length && members_ <= members;
+  }
+
+  std::size_t rows, length;  // tokens of a chunk, tokens of a text
+  int members;               // threads that work on the chunk
+  std::size_t hidden_stride, qkv_stride, ffn_stride, scratch_size;
+  FloatBuffer floats;
+  float* hidden;   // (rows, hidden): the residual stream
+  float* context;  // (rows, hidden): what attention gathers
+  float* product;  // (rows, hidden): what is added to the residual stream
+  float* qkv;      // (rows, 3 * hidden): query, key, value; done with before ffn is filled
+  float* ffn;      // (rows, intermediate)
+  float* scratch;  // (members, scratch_size)
+  std::vector<std::int32_t> ids, positions, type_ids;  // (rows)
+};
+
+// Workspaces that are not in use. Calls on several threads each take their own.
+class WorkspacePool {
+ public:
+  WorkspacePool(const KernelTable& kernels, const Config& config)
+      : kernels_(kernels), config_(config) {}
+
+  std::unique_ptr<Workspace> take(std::size_t rows, std::size_t length, int members) {
+    std::unique_ptr<Workspace> found;
+    {
+      std::lock_guard lock(mutex_);
+      if (!idle_.empty()) {
+        found = std::move(idle_.back());
+        idle_.pop_back();
+      }
+    }
+    if (!found || !found->fits(rows, length, members))
+      found = std::make_unique<Workspace>(kernels_, config_, rows, length, members);
+    return found;
+  }
+
+  void give_back(std::unique_ptr<Workspace> workspace) {
+    std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(workspace));
+  }
+
+ private:
+  const KernelTable& kernels_;
+  const Config& config_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_;
+};
+
+}  // namespace fastbert

@@ -1,0 +1,88 @@
+// Functions of one number, applied to vectors: exp2, GELU and its kin.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "vec.h"
+
+namespace fastbert::FASTBERT_ISA {
+namespace {
+
+// 2^x for |x| <= 126, NaN for NaN; smaller x give zero or a subnormal, larger ones at most 2^127.5.
+// Minimax polynomial on the fraction (relative error 8e-8 after rounding), exact scaling by the rest.
+// In min and max the argument comes second: a NaN there is handed on.
+inline Vec exp2(Vec x) {
+  x = min(Vec::fill(127.5f), max(Vec::fill(-150.0f), x));
+  const Vec whole = round(x), f = x - whole;
+  Vec p = Vec::fill(1.54614447e-4f);
+  p = fma(p, f, Vec::fill(1.340042818e-3f));
+  p = fma(p, f, Vec::fill(9.618056679e-3f));
+  p = fma(p, f, Vec::fill(5.550327227e-2f));
+  p = fma(p, f, Vec::fill(2.402265092e-1f));
+  p = fma(p, f, Vec::fill(6.931472067e-1f));
+  p = fma(p, f, Vec::fill(1.0f));
+  return scale(p, whole);
+}
+
+inline Vec exp(Vec x) { return exp2(x * Vec::fill(1.442695041f)); }
+
+inline Vec sigmoid(Vec x) { return Vec::fill(1) / (Vec::fill(1) + exp(Vec::zero() - x)); }
+
+inline Vec tanh(Vec x) { return fma(Vec::fill(2), sigmoid(x + x), Vec::fill(-1)); }
+
+// x / 2 * (1 + erf(x / sqrt 2)), BERT's own. erf is x * P(x^2) / Q(x^2), held where it rounds to 1.
+// Error below 2e-7 + 2e-7 |x|: roundings. Coefficients: tools/fit_gelu.py, with NUMERATOR, DENOMINATOR = 5, 5.
+inline Vec gelu(Vec x) {
+  const Vec bound = Vec::fill(5.6f);
+  const Vec z = min(bound, max(Vec::zero() - bound, x));
+  const Vec s = z * z;
+  Vec p = Vec::fill(4.342015065e-8f);
+  p = fma(p, s, Vec::fill(1.318097718e-5f));
+  p = fma(p, s, Vec::fill(3.803106808e-4f));
+  p = fma(p, s, Vec::fill(9.610850307e-3f));
+  p = fma(p, s, Vec::fill(7.169453587e-2f));
+  p = fma(p, s, Vec::fill(7.978838029e-1f));
+  Vec q = Vec::fill(1.185131126e-6f);
+  q = fma(q, s, Vec::fill(8.101042946e-5f));
+  q = fma(q, s, Vec::fill(2.003358821e-3f));
+  q = fma(q, s, Vec::fill(2.980400494e-2f));
+  q = fma(q, s, Vec::fill(2.565185231e-1f));
+  q = fma(q, s, Vec::fill(1.0f));
+  const Vec half = x * Vec::fill(0.5f);
+  return fma(half, z * p / q, half);
+}
+
+// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), "gelu_new" in checkpoints.
+inline Vec gelu_tanh(Vec x) {
+  const Vec inner = x * fma(x * x, Vec::fill(0.044715f * 0.7978845608f), Vec::fill(0.7978845608f));
+  return x * sigmoid(inner + inner);
+}
+
+template <class Function>
+void map(float* x, size_t count, const Function& function) {
+  size_t i = 0;
+  for (; i + Vec::kLanes <= count; i += Vec::kLanes) function(Vec::load(x + i)).store(x + i);
+  if (i < count) function(Vec::load(x + i, count - i)).store(x + i, count - i);
+}
+
+// x = activation(x), in place, `count` floats.
+void activate(Activation activation, float* x, size_t count) {
+  switch (activation) {
+    case Activation::identity:
+      return;
+    case Activation::gelu:
+      return map(x, count, [](Vec v) { return gelu(v); });
+    case Activation::gelu_tanh:
+      return map(x, count, [](Vec v) { return gelu_tanh(v); });
+    case Activation::relu:
+      return map(x, count, [](Vec v) { return max(Vec::zero(), v); });
+    case Activation::silu:
+      return map(x, count, [](Vec v) { return v * sigmoid(v); });
+    case Activation::sigmoid:
+      return map(x, count, [](Vec v) { return sigmoid(v); });
+    case Activation::tanh:
+      return map(x, count, [](Vec v) { return tanh(v); });
+  }
+}
+
+}  // namespace
+}  // namespace fastbert::FASTBERT_ISA

@@ -1,0 +1,91 @@
+// softmax(q k^T) v of one head, a tile of queries at a time: its whole rows of scores stay in L1
+// between the two products, so there is no running maximum and nothing is rescaled.
+#pragma once
+
+#include "activation.h"
+#include "kernels/kernels.h"
+#include "matmul.h"
+
+namespace fastbert::FASTBERT_ISA {
+namespace {
+
+inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// What `scratch` holds, one after the other.
+struct AttentionScratch {
+  size_t keys;    // (key panels, head_size, kPanelColumns): the keys transposed
+  size_t scores;  // (kTileRows, score_stride): scores, then their powers of 2
+  size_t score_stride;
+  size_t output;  // (kTileRows, kPanelColumns): one panel of the weighted sum
+  size_t total;
+
+  AttentionScratch(size_t tokens, size_t head_size) {
+    const size_t padded = round_up(tokens, kPanelColumns);
+    keys = 0;
+    scores = padded * head_size;
+    score_stride = padded + 16;  // an odd number of cache lines: rows do not share L1 sets
+    output = scores + kTileRows * score_stride;
+    total = output + kTileRows * kPanelColumns;
+  }
+};
+
+size_t attention_scratch(size_t tokens, size_t head_size) {
+  return AttentionScratch(tokens, head_size).total;
+}
+
+// scores[i] = 2^(scores[i] - max), i < count; returns 1 / their sum.
+inline float softmax_numerators(float* scores, size_t count) {
+  const size_t whole = count / Vec::kLanes * Vec::kLanes, rest = count - whole;
+  Vec top = Vec::fill(-__builtin_inff());
+  for (size_t i = 0; i < whole; i += Vec::kLanes) top = max(top, Vec::load(scores + i));
+  if (rest) top = max(top, Vec::load(scores + whole).first(rest, top));
+  const Vec shift = Vec::fill(top.max());
+  Vec total = Vec::zero();
+  for (size_t i = 0; i < whole; i += Vec::kLanes) {
+    const Vec power = exp2(Vec::load(scores + i) - shift);
+    power.store(scores + i);
+    total = total + power;
+  }
+  if (rest) {
+    const Vec power = exp2(Vec::load(scores + whole) - shift).first(rest, Vec::zero());
+    power.store(scores + whole, rest);
+    total = total + power;
+  }
+  return 1 / total.sum();
+}
+
+void attention(const AttentionArgs& args) {
+  alignas(64) static const float kZeros[kPanelColumns] = {};
+  const AttentionScratch at(args.tokens, args.head_size);
+  float* const scores = args.scratch + at.scores;
+  float* const output = args.scratch + at.output;
+
+  for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
+    const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
+    const float* rows[kPanelColumns];
+    for (size_t i = 0; i < width; ++i) rows[i] = args.key + (n + i) * args.stride;
+    pack({rows, nullptr, width, args.head_size, args.scratch + at.keys + n * args.head_size});
+  }
+
+  for_each_tile(args.tokens, [&](size_t row, size_t height) {
+    for (size_t n = 0; n < args.tokens; n += kPanelColumns)
+      kTiles[height]({args.query + row * args.stride, args.stride,
+                      args.scratch + at.keys + n * args.head_size, kPanelColumns, args.head_size,
+                      kZeros, scores + n, at.score_stride});
+    float inverse[kTileRows];
+    for (size_t r = 0; r < height; ++r)
+      inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens);
+    for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
+      kTiles[height]({scores, at.score_stride, args.value + c, args.stride, args.tokens, kZeros,
+                      output, kPanelColumns});
+      const size_t width = args.head_size - c < kPanelColumns ? args.head_size - c : kPanelColumns;
+      for (size_t r = 0; r < height; ++r)
+        for (size_t i = 0; i < width; i += Vec::kLanes)
+          (Vec::load(output + r * kPanelColumns + i) * Vec::fill(inverse[r]))
+              .store(args.y + (row + r) * args.y_stride + c + i, width - i);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace fastbert::FASTBERT_ISA

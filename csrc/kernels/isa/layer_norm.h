@@ -1,0 +1,77 @@
+// Layer normalisation, alone, after a residual sum, and after the sum of the three embeddings.
+#pragma once
+
+#include <math.h>
+
+#include "kernels/kernels.h"
+#include "vec.h"
+
+namespace fastbert::FASTBERT_ISA {
+namespace {
+
+// y = (z - mean) / sqrt(var + eps) * gamma + beta for one row; z(i, n) gives lanes [i, i + n) of z.
+//
+// Two passes after the one that makes z, not E[z^2] - E[z]^2, which cancels badly when the mean is
+// large. The row is in L1 throughout.
+template <class Source>
+void layer_norm_row(const Source& z, const float* gamma, const float* beta, float* y,
+                    size_t columns, float eps) {
+  const size_t whole = columns / Vec::kLanes * Vec::kLanes, rest = columns - whole;
+  Vec total = Vec::zero();
+  const auto gather = [&](size_t i, size_t n) {
+    const Vec v = z(i, n);
+    v.store(y + i, n);
+    total = total + v;
+  };
+  for (size_t i = 0; i < whole; i += Vec::kLanes) gather(i, Vec::kLanes);
+  if (rest) gather(whole, rest);
+  const Vec mean = Vec::fill(total.sum() / static_cast<float>(columns));
+
+  Vec squares = Vec::zero();
+  for (size_t i = 0; i < whole; i += Vec::kLanes) {
+    const Vec d = Vec::load(y + i) - mean;
+    squares = fma(d, d, squares);
+  }
+  if (rest) {
+    const Vec d = (Vec::load(y + whole, rest) - mean).first(rest, Vec::zero());
+    squares = fma(d, d, squares);
+  }
+  const Vec scale = Vec::fill(1 / sqrtf(squares.sum() / static_cast<float>(columns) + eps));
+
+  const auto finish = [&](size_t i, size_t n) {
+    const Vec d = (Vec::load(y + i, n) - mean) * scale;
+    fma(d, Vec::load(gamma + i, n), Vec::load(beta + i, n)).store(y + i, n);
+  };
+  for (size_t i = 0; i < whole; i += Vec::kLanes) finish(i, Vec::kLanes);
+  if (rest) finish(whole, rest);
+}
+
+void layer_norm(const LayerNormArgs& args) {
+  for (size_t r = 0; r < args.rows; ++r) {
+    const float* x = args.x + r * args.stride;
+    const float* residual = args.residual ? args.residual + r * args.stride : nullptr;
+    layer_norm_row(
+        [=](size_t i, size_t n) {
+          const Vec v = Vec::load(x + i, n);
+          return residual ? v + Vec::load(residual + i, n) : v;
+        },
+        args.gamma, args.beta, args.y + r * args.stride, args.columns, args.eps);
+  }
+}
+
+void embed(const EmbedArgs& args) {
+  for (size_t r = 0; r < args.rows; ++r) {
+    const float* word = args.word + args.ids[r] * args.columns;
+    const float* position = args.position + args.positions[r] * args.columns;
+    const float* type = args.type + (args.type_ids ? args.type_ids[r] : 0) * args.columns;
+    layer_norm_row(
+        [=](size_t i, size_t n) {
+          // The order of the reference implementation: (word + type) + position.
+          return Vec::load(word + i, n) + Vec::load(type + i, n) + Vec::load(position + i, n);
+        },
+        args.gamma, args.beta, args.y + r * args.stride, args.columns, args.eps);
+  }
+}
+
+}  // namespace
+}  // namespace fastbert::FASTBERT_ISA

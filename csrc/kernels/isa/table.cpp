@@ -1,0 +1,26 @@
+// The one source that is compiled once per instruction set; table() is the only symbol it exports.
+#include "activation.h"
+#include "attention.h"
+#include "kernels/kernels.h"
+#include "layer_norm.h"
+#include "matmul.h"
+
+namespace fastbert::FASTBERT_ISA {
+
+const KernelTable& table() {
+  static constexpr KernelTable kTable{
+      FASTBERT_TEXT(FASTBERT_ISA),
+      kPanelColumns,
+      kTileRows,
+      pack,
+      matmul,
+      attention,
+      attention_scratch,
+      layer_norm,
+      embed,
+      activate,
+  };
+  return kTable;  // constant: no code runs before the CPU has been checked
+}
+
+}  // namespace fastbert::FASTBERT_ISA

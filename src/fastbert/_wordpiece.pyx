@@ -1,0 +1,366 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# distutils: language = c++
+"""The border between Python strings and csrc/tokenizer: no algorithm lives here.
+
+A str is handed over as it is stored, at 1, 2 or 4 bytes per character. A tuple keeps the texts
+alive while the GIL is released, and a str never changes.
+"""
+
+from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check
+from libc.stdint cimport int32_t, int64_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport unique_ptr
+from libcpp.string cimport string
+from libcpp.utility cimport move
+from libcpp.vector cimport vector
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+cdef Py_ssize_t MAX_CHARACTERS = 2147483647  # spans are int32
+
+
+cdef extern from * nogil:
+    """
+    #include <string_view>
+
+    namespace {
+
+    // Strings made by long-deprecated interfaces are laid out late before Python 3.12.
+    #if PY_VERSION_HEX < 0x030C0000
+    int make_str_ready(PyObject* text) { return PyUnicode_READY(text); }
+    #else
+    int make_str_ready(PyObject*) { return 0; }
+    #endif
+
+    PyObject* to_str(std::string_view utf8) {
+      return PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), nullptr);
+    }
+
+    }  // namespace
+    """
+    int make_str_ready(PyObject* text) except -1 with gil
+    void* PyUnicode_DATA(PyObject* text)
+    int PyUnicode_KIND(PyObject* text)
+    Py_ssize_t PyUnicode_GET_LENGTH(PyObject* text)
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL with gil
+    object to_str(string_view utf8) with gil
+
+    cdef cppclass string_view "std::string_view":
+        string_view()
+        string_view(const char* data, size_t size)
+        size_t size()
+
+    cdef cppclass TextSpan "std::span<const fastbert::Text>":
+        TextSpan()
+        TextSpan(const Text* data, size_t size)
+
+
+cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
+    cdef cppclass CVocabulary "fastbert::Vocabulary":
+        void add(string_view token, int64_t id) except +
+        void add_lines(string_view text) except +
+        void finish() except +
+        size_t size()
+        int32_t id(string_view token)
+        cbool contains_id(int32_t id)
+        string_view token(int32_t id)
+
+    cdef cppclass NormalizerOptions:
+        cbool clean_text
+        cbool handle_chinese_chars
+        cbool strip_accents
+        cbool lowercase
+
+    cdef cppclass WordPieceOptions:
+        string unknown_token
+        string continuation_prefix
+        size_t max_word_chars
+
+    cdef cppclass AddedToken:
+        string content
+        int32_t id
+        cbool single_word
+        cbool lstrip
+        cbool rstrip
+        cbool normalized
+
+    cdef cppclass AddedSpanOptions:
+        cbool trim
+        cbool keep_single_first
+
+    cdef cppclass Pipeline:
+        Pipeline(const CVocabulary&, const NormalizerOptions&, const WordPieceOptions&,
+                 const vector[AddedToken]&, const AddedSpanOptions&) except +
+
+    cdef cppclass SpecialToken:
+        int32_t id
+        int32_t type_id
+
+    cdef cppclass Template:
+        vector[SpecialToken] prefix
+        vector[SpecialToken] middle
+        vector[SpecialToken] suffix
+        int32_t first_type_id
+        int32_t second_type_id
+
+    cdef cppclass Text:
+        const void* data
+        size_t size
+        int kind
+
+    cdef cppclass EncodeOptions:
+        cbool add_special_tokens
+        cbool truncate
+        size_t max_length
+        cbool with_spans
+        int threads
+
+    cdef cppclass TokenBatch:
+        size_t tokens()
+        void write(int32_t* ids, int32_t* offsets, int32_t* lengths, int32_t* type_ids,
+                   int32_t* spans)
+
+    cdef cppclass CTokenizer "fastbert::Tokenizer":
+        CTokenizer(const Pipeline& pipeline, const Template& single, const Template& pair) except +
+        TokenBatch encode(TextSpan texts, TextSpan pairs, const EncodeOptions& options) except +
+
+
+cdef string_view borrow_utf8(str text) except *:
+    cdef Py_ssize_t size = 0
+    cdef const char* data = PyUnicode_AsUTF8AndSize(text, &size)
+    return string_view(data, <size_t>size)
+
+
+cdef string copy_utf8(str text) except *:
+    cdef Py_ssize_t size = 0
+    cdef const char* data = PyUnicode_AsUTF8AndSize(text, &size)
+    return string(data, <size_t>size)
+
+
+cdef class Vocabulary:
+    """Tokens and their ids, both ways."""
+
+    cdef CVocabulary vocabulary
+
+    @staticmethod
+    def from_dict(dict tokens):
+        """From a mapping of token to id."""
+        cdef Vocabulary self = Vocabulary()
+        for token, token_id in tokens.items():
+            if type(token_id) is not int:
+                raise ValueError(f"token {token!r} has id {token_id!r}, but an id is an integer")
+            try:
+                self.vocabulary.add(borrow_utf8(token), token_id)
+            except UnicodeEncodeError:
+                raise ValueError(f"token {token!r} holds a lone surrogate") from None
+            except OverflowError:
+                raise ValueError(
+                    f"token {token!r} has id {token_id}, but ids are from 0 to 2147483647"
+                ) from None
+        self.vocabulary.finish()
+        return self
+
+    @staticmethod
+    def from_lines(bytes text):
+        """From the content of a vocab.txt: one token a line, the first has id 0."""
+        cdef Vocabulary self = Vocabulary()
+        self.vocabulary.add_lines(string_view(<const char*>text, <size_t>len(text)))
+        self.vocabulary.finish()
+        return self
+
+    def __len__(self):
+        return self.vocabulary.size()
+
+    def token_to_id(self, str token not None):
+        """The id of `token`, or None."""
+        cdef int32_t found
+        try:
+            found = self.vocabulary.id(borrow_utf8(token))
+        except UnicodeEncodeError:
+            return None
+        return None if found < 0 else found
+
+    def id_to_token(self, int64_t token_id):
+        """The token with the id `token_id`, or None."""
+        if not 0 <= token_id <= 2147483647 or not self.vocabulary.contains_id(<int32_t>token_id):
+            return None
+        return to_str(self.vocabulary.token(<int32_t>token_id))
+
+
+cdef vector[SpecialToken] make_special_tokens(list tokens) except *:
+    cdef vector[SpecialToken] result
+    cdef SpecialToken token
+    for token_id, type_id in tokens:
+        token.id = token_id
+        token.type_id = type_id
+        result.push_back(token)
+    return result
+
+
+cdef Template make_template(tuple fields) except *:
+    cdef Template result
+    prefix, middle, suffix, first_type_id, second_type_id = fields
+    result.prefix = make_special_tokens(prefix)
+    result.middle = make_special_tokens(middle)
+    result.suffix = make_special_tokens(suffix)
+    result.first_type_id = first_type_id
+    result.second_type_id = second_type_id
+    return result
+
+
+cdef vector[AddedToken] make_added_tokens(list tokens) except *:
+    cdef vector[AddedToken] result
+    cdef AddedToken token
+    for added in tokens:
+        token.content = copy_utf8(added.content)
+        token.id = added.id
+        token.single_word = added.single_word
+        token.lstrip = added.lstrip
+        token.rstrip = added.rstrip
+        token.normalized = added.normalized
+        result.push_back(token)
+    return result
+
+
+cdef int borrow_texts(str name, tuple texts, vector[Text]& out) except -1:
+    """Fills `out` with the storage of each str of `texts`, which must outlive it."""
+    cdef Py_ssize_t i
+    cdef PyObject* item
+    cdef Text text
+    out.reserve(<size_t>PyTuple_GET_SIZE(texts))
+    for i in range(PyTuple_GET_SIZE(texts)):
+        item = <PyObject*>PyTuple_GET_ITEM(texts, i)
+        if not PyUnicode_Check(<object>item):
+            raise TypeError(f"{name}[{i}] is {type(<object>item).__name__}, but a text is a str")
+        make_str_ready(item)
+        if PyUnicode_GET_LENGTH(item) > MAX_CHARACTERS:
+            raise ValueError(
+                f"{name}[{i}] has {PyUnicode_GET_LENGTH(item)} characters; "
+                f"the most is {MAX_CHARACTERS}"
+            )
+        text.data = PyUnicode_DATA(item)
+        text.size = <size_t>PyUnicode_GET_LENGTH(item)
+        text.kind = PyUnicode_KIND(item)
+        out.push_back(text)
+    return 0
+
+
+cdef cnp.ndarray new_array(size_t rows):
+    cdef cnp.npy_intp shape = <cnp.npy_intp>rows
+    return cnp.PyArray_SimpleNew(1, &shape, cnp.NPY_INT32)
+
+
+cdef cnp.ndarray new_matrix(size_t rows, size_t columns):
+    cdef cnp.npy_intp[2] shape
+    shape[0] = <cnp.npy_intp>rows
+    shape[1] = <cnp.npy_intp>columns
+    return cnp.PyArray_SimpleNew(2, shape, cnp.NPY_INT32)
+
+
+cdef int32_t* data_of(cnp.ndarray values):
+    return <int32_t*>cnp.PyArray_DATA(values)
+
+
+cdef class WordPieceTokenizer:
+    """A tokenizer: immutable once made, and safe to use from many threads."""
+
+    cdef unique_ptr[CTokenizer] tokenizer
+
+    def __init__(
+        self,
+        Vocabulary vocabulary not None,
+        *,
+        cbool clean_text,
+        cbool handle_chinese_chars,
+        cbool strip_accents,
+        cbool lowercase,
+        str unknown_token not None,
+        str continuation_prefix not None,
+        size_t max_word_chars,
+        list added_tokens not None,
+        cbool trim_added_spans,
+        cbool keep_single_first_space,
+        tuple single not None,
+        tuple pair not None,
+    ):
+        cdef NormalizerOptions normalizer
+        normalizer.clean_text = clean_text
+        normalizer.handle_chinese_chars = handle_chinese_chars
+        normalizer.strip_accents = strip_accents
+        normalizer.lowercase = lowercase
+        cdef WordPieceOptions wordpiece
+        wordpiece.unknown_token = copy_utf8(unknown_token)
+        wordpiece.continuation_prefix = copy_utf8(continuation_prefix)
+        wordpiece.max_word_chars = max_word_chars
+        cdef AddedSpanOptions added_spans
+        added_spans.trim = trim_added_spans
+        added_spans.keep_single_first = keep_single_first_space
+        cdef unique_ptr[Pipeline] pipeline
+        pipeline.reset(
+            new Pipeline(
+                vocabulary.vocabulary,
+                normalizer,
+                wordpiece,
+                make_added_tokens(added_tokens),
+                added_spans,
+            )
+        )
+        self.tokenizer.reset(
+            new CTokenizer(pipeline.get()[0], make_template(single), make_template(pair))
+        )
+
+    def encode_batch(
+        self,
+        tuple texts not None,
+        tuple pairs,
+        cbool add_special_tokens,
+        Py_ssize_t max_length,
+        cbool return_spans,
+        int threads,
+    ):
+        """Encodes a tuple of str; see fastbert.Tokenizer.encode_batch.
+
+        `pairs` is None or as long as `texts`; a negative `max_length` does not truncate.
+
+        Returns:
+            ids, offsets, type_ids or None, spans or None, lengths.
+        """
+        cdef vector[Text] text_storage
+        cdef vector[Text] pair_storage
+        borrow_texts("texts", texts, text_storage)
+        if pairs is not None:
+            borrow_texts("pairs", pairs, pair_storage)
+        cdef EncodeOptions options
+        options.add_special_tokens = add_special_tokens
+        options.truncate = max_length >= 0
+        options.max_length = <size_t>max_length
+        options.with_spans = return_spans
+        options.threads = threads
+        cdef TokenBatch batch
+        with nogil:
+            batch = move(
+                self.tokenizer.get().encode(
+                    TextSpan(text_storage.data(), text_storage.size()),
+                    TextSpan(pair_storage.data(), pair_storage.size()),
+                    options,
+                )
+            )
+        cdef cnp.ndarray ids = new_array(batch.tokens())
+        cdef cnp.ndarray offsets = new_array(text_storage.size() + 1)
+        cdef cnp.ndarray lengths = new_array(text_storage.size())
+        cdef cnp.ndarray type_ids = None
+        cdef cnp.ndarray spans = None
+        cdef int32_t* type_id_data = NULL
+        cdef int32_t* span_data = NULL
+        if pairs is not None:
+            type_ids = new_array(batch.tokens())
+            type_id_data = data_of(type_ids)
+        if return_spans:
+            spans = new_matrix(batch.tokens(), 2)
+            span_data = data_of(spans)
+        batch.write(data_of(ids), data_of(offsets), data_of(lengths), type_id_data, span_data)
+        return ids, offsets, type_ids, spans, lengths

@@ -1,0 +1,115 @@
+"""The functions of the package: a model by its name, and vectors in one call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, overload
+
+from fastbert._native import _core
+from fastbert.encoder import Encoder, OutputArray, OutputList
+from fastbert.hub import resolve
+
+__all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def load(
+    model: str | PathLike[str] = DEFAULT_MODEL,
+    *,
+    compute_type: str = "float32",
+    threads: int | None = None,
+    max_seq_length: int | None = None,
+    truncate_dim: int | None = None,
+    prompts: Mapping[str, str] | None = None,
+    default_prompt_name: str | None = None,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+) -> Encoder:
+    """Load a model.
+
+    >>> encoder = fastbert.load()
+    >>> encoder.encode("hello world").shape
+    (384,)
+
+    Args:
+        model: a directory, or a name on the Hugging Face hub.
+        compute_type: what the encoder computes with; float32 is the only one yet.
+        threads: threads of every call; None takes all that this process may use.
+        max_seq_length: longest input in tokens; None takes the model's own limit.
+        truncate_dim: keep only this many leading dimensions of every vector.
+        prompts: name -> text put before an input, added to those of the model.
+        default_prompt_name: the prompt of a plain `Encoder.encode`.
+        revision: branch, tag or commit on the hub.
+        cache_folder: where downloaded models lie, in place of the Hugging Face cache.
+        local_files_only: never use the network.
+        token: the hub's access token, or True for the stored one.
+
+    Raises:
+        ModelNotFoundError: if no source has the model.
+        ConfigError, WeightsError: if its files are damaged or not supported.
+        ValueError: if an argument is out of its range.
+    """
+    directory = resolve(
+        model,
+        revision=revision,
+        cache_folder=cache_folder,
+        local_files_only=local_files_only,
+        token=token,
+    )
+    return Encoder(
+        directory,
+        compute_type=compute_type,
+        threads=threads,
+        max_seq_length=max_seq_length,
+        truncate_dim=truncate_dim,
+        prompts=prompts,
+        default_prompt_name=default_prompt_name,
+    )
+
+
+_load_once = functools.lru_cache(maxsize=4)(load)
+
+
+@overload
+def encode(texts: str, *, model: str | PathLike[str] = ..., **options: Any) -> OutputArray: ...
+@overload
+def encode(
+    texts: Sequence[str], *, model: str | PathLike[str] = ..., **options: Any
+) -> OutputArray | OutputList: ...
+def encode(
+    texts: str | Sequence[str],
+    *,
+    model: str | PathLike[str] = DEFAULT_MODEL,
+    **options: Any,
+) -> OutputArray | OutputList:
+    """Turn texts into vectors, with a model that is loaded once and kept.
+
+    >>> fastbert.encode("how do I reset my password").shape
+    (384,)
+
+    Args:
+        texts: one text, or a list of them.
+        model: a directory, or a name on the Hugging Face hub.
+        options: those of `Encoder.encode`.
+
+    Returns:
+        float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, see
+        `Encoder.encode`.
+    """
+    return _load_once(model).encode(texts, **options)
+
+
+def cpu_info() -> dict[str, Any]:
+    """What fastbert found on this machine.
+
+    Returns:
+        model_name (str), isa (the instruction set in use), available_isas and compiled_isas (lists,
+        best first), threads (that a call uses unless told otherwise), l1d_bytes, l2_bytes, l3_bytes
+        (0 where the system does not tell).
+    """
+    return _core.cpu_info()

@@ -1,0 +1,301 @@
+"""The `fastbert` command: vectors, similarities, facts about this machine, downloads."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastbert import Encoder
+
+__all__ = ["main"]
+
+_DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+_FORMATS = ("jsonl", "csv", "npy")
+_PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
+_OVERFLOWS = ("truncate", "error", "window")
+
+_USAGE_ERROR = 2
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            arguments.command(arguments)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; the flush at exit must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    # Bad texts, options, files, models, and a build without the compiled part.
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"fastbert: error: {error}", file=sys.stderr)
+        return _USAGE_ERROR
+
+
+def _show_warning(  # noqa: PLR0917 (the signature of warnings.showwarning)
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say only what went wrong; where in fastbert is no help on a command line."""
+    print(f"fastbert: warning: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fastbert", description="Run BERT on a CPU: text in, vectors out."
+    )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_encode(commands.add_parser("encode", help="print or save the vectors of texts"))
+    _add_similarity(commands.add_parser("similarity", help="compare a text with others"))
+    info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
+    info.set_defaults(command=_info)
+    pull = commands.add_parser("pull", help="download a model and print its directory")
+    pull.add_argument("model", metavar="MODEL", nargs="?", default=_DEFAULT_MODEL)
+    pull.add_argument("--revision", help="branch, tag or commit on the hub")
+    pull.set_defaults(command=_pull)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Like argparse's own, but the version is looked up only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"fastbert {_version()}")
+        parser.exit()
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=_DEFAULT_MODEL, help="directory or name (%(default)s)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="texts per batch")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (all that are allowed)")
+    parser.add_argument("--prompt-name", metavar="NAME", help="a prompt of the model, put in front")
+    parser.add_argument("--prompt", metavar="TEXT", help="a text put in front of every text")
+    parser.add_argument(
+        "--on-overflow",
+        choices=_OVERFLOWS,
+        default="truncate",
+        help="what to do with texts that are too long for the model (%(default)s)",
+    )
+
+
+def _add_encode(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Vectors of the texts given, else of each line of a file or of stdin."
+    parser.add_argument("texts", metavar="TEXT", nargs="*")
+    parser.add_argument("-i", "--input", metavar="FILE", help="one text a line, UTF-8; - is stdin")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write (stdout)")
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="of the output (by the file's suffix, else jsonl)"
+    )
+    _add_model_options(parser)
+    parser.add_argument("--normalize", action="store_true", help="scale vectors to length 1")
+    parser.add_argument("--truncate-dim", type=int, metavar="N", help="keep the first N dimensions")
+    parser.add_argument(
+        "--precision",
+        choices=_PRECISIONS,
+        default="float32",
+        help="of the numbers in the output (%(default)s)",
+    )
+    parser.set_defaults(command=_encode)
+
+
+def _add_similarity(parser: argparse.ArgumentParser) -> None:
+    parser.description = "One line for each B: its similarity to A, a tab, the text."
+    parser.add_argument("a", metavar="A")
+    parser.add_argument("b", metavar="B", nargs="+")
+    _add_model_options(parser)
+    parser.set_defaults(
+        command=_similarity, normalize=False, truncate_dim=None, precision="float32"
+    )
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    output_format = _output_format(arguments)
+    texts = _texts(arguments)
+    _, vectors = _load_and_encode(arguments, texts)
+    if output_format == "npy":
+        _write_npy(arguments.output, vectors)
+    else:
+        lines = _json_lines if output_format == "jsonl" else _csv_lines
+        with _open_output(arguments.output) as file:
+            file.writelines(lines(texts, vectors))
+
+
+def _load_and_encode(
+    arguments: argparse.Namespace, texts: list[str]
+) -> tuple[Encoder, NDArray[Any]]:
+    import numpy as np
+
+    import fastbert
+
+    encoder = fastbert.load(arguments.model, threads=arguments.threads)
+    vectors = encoder.encode(
+        texts,
+        prompt_name=arguments.prompt_name,
+        prompt=arguments.prompt,
+        batch_size=arguments.batch_size,
+        show_progress_bar=sys.stderr is not None and sys.stderr.isatty(),
+        precision=arguments.precision,
+        normalize_embeddings=arguments.normalize,
+        truncate_dim=arguments.truncate_dim,
+        on_overflow=arguments.on_overflow,
+    )
+    return encoder, np.asarray(vectors)  # a list only for token embeddings, which are not asked for
+
+
+def _output_format(arguments: argparse.Namespace) -> str:
+    suffix = Path(arguments.output).suffix[1:].lower() if arguments.output else "jsonl"
+    chosen: str = arguments.format or suffix
+    if chosen not in _FORMATS:
+        raise ValueError(
+            f"the format of {arguments.output} is unknown, expected --format or a suffix out of "
+            f"{', '.join(_FORMATS)}"
+        )
+    if chosen == "npy" and not arguments.output:
+        raise ValueError("--format npy needs -o FILE: it is no text for a terminal or a pipe")
+    # Now, not after an hour of encoding.
+    if arguments.output and not Path(arguments.output).absolute().parent.is_dir():
+        raise ValueError(f"cannot write {arguments.output}: its directory does not exist")
+    return chosen
+
+
+def _texts(arguments: argparse.Namespace) -> list[str]:
+    if arguments.texts and arguments.input:
+        raise ValueError("expected texts or --input, not both")
+    if arguments.texts:
+        return list(arguments.texts)
+    if arguments.input and arguments.input != "-":
+        with open(arguments.input, "rb") as file:
+            return _lines(file, arguments.input)
+    return _lines(sys.stdin.buffer, "stdin")
+
+
+def _lines(file: Iterable[bytes], name: str) -> list[str]:
+    """Every line is a text, empty ones too, so that row i belongs to line i."""
+    texts = []
+    # In bytes, because str knows more ends of a line than a text file has.
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name}: line {number} is not UTF-8: {error.reason}") from None
+        texts.append(text.removesuffix("\n").removesuffix("\r"))
+    return texts
+
+
+def _open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:
+    if path is None:
+        return nullcontext(sys.stdout)
+    return open(path, "w", encoding="utf-8", newline="")
+
+
+def _write_npy(path: str, vectors: NDArray[Any]) -> None:
+    import numpy as np
+
+    with open(path, "wb") as file:  # np.save would append a suffix to a bare path
+        np.save(file, vectors)
+
+
+def _row_format(vectors: NDArray[Any]) -> str:
+    # Nine digits bring every float32 back exactly, and one % per row is fast.
+    return ",".join(["%.9g" if vectors.dtype.kind == "f" else "%d"] * vectors.shape[1])
+
+
+def _json_lines(texts: list[str], vectors: NDArray[np.generic]) -> Iterable[str]:
+    import json
+
+    row_format = _row_format(vectors)
+    for text, vector in zip(texts, vectors, strict=True):
+        numbers = row_format % tuple(vector.tolist())
+        yield f'{{"text": {json.dumps(text, ensure_ascii=False)}, "embedding": [{numbers}]}}\n'
+
+
+def _csv_lines(texts: list[str], vectors: NDArray[np.generic]) -> Iterable[str]:
+    row_format = _row_format(vectors)
+    yield ",".join(["text", *map(str, range(vectors.shape[1]))]) + "\n"
+    for text, vector in zip(texts, vectors, strict=True):
+        quoted = text.replace('"', '""')
+        yield f'"{quoted}",{row_format % tuple(vector.tolist())}\n'
+
+
+def _similarity(arguments: argparse.Namespace) -> None:
+    encoder, vectors = _load_and_encode(arguments, [arguments.a, *arguments.b])
+    scores = encoder.similarity(vectors[:1], vectors[1:])[0]
+    for score, text in zip(scores.tolist(), arguments.b, strict=True):
+        print(f"{score:.4f}\t{text}")
+
+
+def _info(_: argparse.Namespace) -> None:
+    import platform
+
+    import numpy as np
+
+    import fastbert
+    from fastbert.hub import own_cache
+
+    cpu = fastbert.cpu_info()
+    facts = {
+        "fastbert": _version(),
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "CPU": cpu["model_name"],
+        "instruction set": cpu["isa"],
+        "available": ", ".join(cpu["available_isas"]),
+        "compiled": ", ".join(cpu["compiled_isas"]),
+        "threads": cpu["threads"],
+        "L1d, L2, L3": ", ".join(_size(cpu[key]) for key in ("l1d_bytes", "l2_bytes", "l3_bytes")),
+        "model cache": own_cache(),
+    }
+    for name, value in facts.items():
+        print(f"{name + ':':<17}{value}")
+
+
+def _size(count: int | None) -> str:
+    if not count:
+        return "unknown"
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
+
+
+def _pull(arguments: argparse.Namespace) -> None:
+    from fastbert.hub import resolve
+
+    print(resolve(arguments.model, revision=arguments.revision))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fastbert")
+    except PackageNotFoundError:  # run from a source tree
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

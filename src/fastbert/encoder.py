@@ -1,0 +1,420 @@
+"""`Encoder`: a loaded model, from texts to vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastbert import postprocessing, windows
+from fastbert._native import _core
+from fastbert.config import EncoderConfig, read_config
+from fastbert.errors import ConfigError
+from fastbert.modules import SentenceModules, read_modules
+from fastbert.progress import progress
+from fastbert.quantization import PRECISIONS, Precision, quantize_embeddings
+from fastbert.similarity import pairwise_similarity_function, similarity_function
+from fastbert.tokenizer import Tokenizer, Tokens
+from fastbert.weights import load_weights
+
+__all__ = ["Encoder", "OutputArray", "OutputList"]
+
+Array = NDArray[np.float32]
+OutputArray = NDArray[Any]
+OutputList = list[Any]
+OnOverflow = Literal["truncate", "error", "window"]
+
+_COMPUTE_TYPES = ("float32",)
+_OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
+_OVERFLOWS = ("truncate", "error", "window")
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+# Texts that are tokenised together, and tokens of one native call. Neither changes a result; they
+# bound the memory in use and the time until Ctrl-C or the progress bar gets its turn.
+_TEXTS_AT_ONCE = 4096
+_TOKENS_AT_ONCE = 8192
+
+_logger = logging.getLogger("fastbert")
+
+
+class Encoder:
+    """A BERT model that turns texts into vectors. `fastbert.load` makes one.
+
+    Any number of threads may use one encoder at the same time, and a forked child may go on using
+    its parent's. A text's vector is the same to the bit alone, in any batch and with any number of
+    threads.
+
+    Attributes:
+        config: the sizes of the network.
+        tokenizer: its `Tokenizer`.
+        max_seq_length: longest input in tokens, [CLS] and [SEP] included.
+        prompts: name -> text put before an input.
+        default_prompt_name: the prompt of a plain `encode`, or None.
+        truncate_dim: how many leading dimensions are kept, or None for all.
+        similarity_fn_name: what `similarity` computes: cosine, dot, euclidean or manhattan.
+        threads: threads of every call, or None for all that the process may use.
+    """
+
+    def __init__(
+        self,
+        directory: str | PathLike[str],
+        *,
+        compute_type: str = "float32",
+        threads: int | None = None,
+        max_seq_length: int | None = None,
+        truncate_dim: int | None = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+    ) -> None:
+        """Load a model directory; the arguments are those of `fastbert.load`."""
+        _check_choice("compute_type", compute_type, _COMPUTE_TYPES)
+        _check_positive("threads", threads)
+        _check_positive("truncate_dim", truncate_dim)
+        self.directory = Path(directory)
+        self.compute_type = compute_type
+        self._modules: SentenceModules = read_modules(directory)
+        self.config: EncoderConfig = read_config(self._modules.transformer)
+        self._full_dimension = self._modules.output_size(self.config.hidden_size)
+        self.tokenizer = Tokenizer.from_pretrained(self._modules.transformer)
+        self._check_vocabulary()
+        self.threads = threads
+        self.max_seq_length = self._length_limit(max_seq_length)
+        self.truncate_dim = truncate_dim
+        self.prompts = {"query": "", "document": "", **self._modules.prompts, **(prompts or {})}
+        self.default_prompt_name = default_prompt_name or self._modules.default_prompt_name
+        if self.default_prompt_name is not None:
+            self._named_prompt(self.default_prompt_name)
+        self.similarity_fn_name = self._modules.similarity
+        self._native = _core.Encoder(
+            dataclasses.asdict(self.config),
+            load_weights(self._modules.transformer, self.config),
+            threads=threads or 0,
+        )
+        self._steps = postprocessing.prepare(self._modules.after, self.isa)
+        self._warned_about_length = False
+
+    def __repr__(self) -> str:
+        return (
+            f"Encoder({os.fspath(self.directory)!r}, {self.config.num_hidden_layers} layers, "
+            f"dim {self.embedding_dimension}, {self.compute_type}, {self.isa})"
+        )
+
+    @property
+    def isa(self) -> str:
+        """The instruction set that this encoder computes with."""
+        return self._native.isa
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Length of the vectors that `encode` returns."""
+        return min(self._full_dimension, self.truncate_dim or self._full_dimension)
+
+    def encode(
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        output_value: Literal["sentence_embedding", "token_embeddings"] | None = "sentence_embedding",
+        precision: Precision = "float32",
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        on_overflow: OnOverflow = "truncate",
+        threads: int | None = None,
+    ) -> OutputArray | OutputList:
+        """Turn texts into vectors.
+
+        Args:
+            texts: one text, or a sequence of them; any Unicode, any length.
+            prompt_name: which of `prompts` goes before every text.
+            prompt: the text itself that goes before every text; wins over `prompt_name`.
+            batch_size: most texts of one native call; None lets their tokens decide. Results do not
+                depend on it, and there is no padding to save.
+            show_progress_bar: on stderr; None shows it when the logger "fastbert" is at INFO.
+            output_value: "sentence_embedding"; "token_embeddings" for a matrix (tokens, hidden) of
+                each text; None for a dictionary of each text with input_ids, token_embeddings and
+                sentence_embedding.
+            precision: of the result: float32, or int8, uint8, binary or ubinary as
+                `quantize_embeddings` makes them.
+            normalize_embeddings: scale every vector to length 1, after `truncate_dim`.
+            truncate_dim: keep only this many leading dimensions.
+            on_overflow: what happens to a text of more than `max_seq_length` tokens: "truncate"
+                cuts it and warns once; "error" raises; "window" encodes overlapping windows and
+                pools over the tokens of all.
+            threads: of this call.
+
+        Returns:
+            (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one; a list where
+            `output_value` is not "sentence_embedding".
+
+        Raises:
+            TypeError: if a text is not a str.
+            ValueError: if an argument is out of its range, or a text is too long and `on_overflow`
+                is "error".
+        """
+        _check_choice("output_value", output_value, _OUTPUT_VALUES)
+        _check_choice("precision", precision, PRECISIONS)
+        _check_choice("on_overflow", on_overflow, _OVERFLOWS)
+        _check_positive("batch_size", batch_size)
+        _check_positive("truncate_dim", truncate_dim)
+        _check_positive("threads", threads)
+        single = isinstance(texts, str)
+        run = _Run(
+            texts=[texts] if isinstance(texts, str) else _as_list(texts),
+            prompt=self._prompt(prompt, prompt_name),
+            batch_size=batch_size,
+            wants_tokens=output_value != "sentence_embedding",
+            normalize=normalize_embeddings,
+            dimension=truncate_dim or self.truncate_dim,
+            on_overflow=on_overflow,
+            threads=threads or self.threads,
+        )
+        if show_progress_bar is None:
+            show_progress_bar = _logger.isEnabledFor(logging.INFO)
+        with progress(len(run.texts), description="encoding", enabled=show_progress_bar) as bar:
+            results = []
+            for batch in self._batches(run):
+                results.append(self._encode_batch(batch, run))
+                bar.update(batch.count)
+        return self._output(results, run, output_value, precision, single)
+
+    def encode_query(self, texts: str | Sequence[str], **options: Any) -> OutputArray | OutputList:
+        """`encode` with the prompt "query", unless `prompt` or `prompt_name` says otherwise."""
+        if options.get("prompt_name") is None and options.get("prompt") is None:
+            options["prompt_name"] = "query"
+        return self.encode(texts, **options)
+
+    def encode_document(self, texts: str | Sequence[str], **options: Any) -> OutputArray | OutputList:
+        """`encode` with the prompt "document", or else "passage" or "corpus"."""
+        if options.get("prompt_name") is None and options.get("prompt") is None:
+            named = [name for name in _DOCUMENT_PROMPTS if self.prompts.get(name)]
+            options["prompt_name"] = named[0] if named else "document"
+        return self.encode(texts, **options)
+
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
+        """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b)."""
+        return similarity_function(self.similarity_fn_name)(a, b)
+
+    def similarity_pairwise(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
+        """How alike each vector of `a` is to the same row of `b`: (rows,)."""
+        return pairwise_similarity_function(self.similarity_fn_name)(a, b)
+
+    # --- loading ---
+
+    def _check_vocabulary(self) -> None:
+        if self.tokenizer.vocab_size > self.config.vocab_size:
+            raise ConfigError(
+                f"{self._modules.transformer}: the tokenizer has {self.tokenizer.vocab_size} tokens, "
+                f"but config.json says vocab_size {self.config.vocab_size}"
+            )
+
+    def _length_limit(self, wanted: int | None) -> int:
+        most = self.config.max_position_embeddings
+        if wanted is None:
+            wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
+            return min(wanted, most)
+        if not 2 <= wanted <= most:
+            raise ValueError(
+                f"max_seq_length is {wanted}, but this model can take 2 to {most} tokens"
+            )
+        return wanted
+
+    # --- prompts ---
+
+    def _named_prompt(self, name: str) -> str:
+        if name not in self.prompts:
+            raise ValueError(f"prompt_name is {name!r}, but this model has {sorted(self.prompts)}")
+        return self.prompts[name]
+
+    def _prompt(self, prompt: str | None, name: str | None) -> str:
+        if prompt is not None:
+            if name is not None:
+                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=3)
+            return prompt
+        name = self.default_prompt_name if name is None else name
+        return "" if name is None else self._named_prompt(name)
+
+    def _prompt_tokens(self, prompt: str) -> int:
+        """How many leading tokens the pooling leaves out: the prompt's, without its [SEP]."""
+        if not prompt or self._modules.include_prompt:
+            return 0
+        return int(self.tokenizer.encode_batch([prompt]).offsets[1]) - 1
+
+    # --- from texts to vectors ---
+
+    def _batches(self, run: _Run) -> Iterator[_Batch]:
+        """Tokenise some thousand texts at a time and cut them into native calls."""
+        limit = None if run.on_overflow == "window" else self.max_seq_length
+        for first in range(0, len(run.texts), _TEXTS_AT_ONCE):
+            texts = run.texts[first : first + _TEXTS_AT_ONCE]
+            if run.prompt:
+                texts = [run.prompt + text for text in texts]
+            if self._modules.do_lower_case:
+                texts = [text.lower() for text in texts]
+            tokens = self.tokenizer.encode_batch(texts, max_length=limit, threads=run.threads)
+            self._check_lengths(tokens, run.on_overflow, first)
+            yield from _cut(tokens.ids, tokens.offsets, run.batch_size)
+
+    def _check_lengths(self, tokens: Tokens, on_overflow: OnOverflow, first: int) -> None:
+        if on_overflow == "window" or not (len(tokens.lengths) and tokens.lengths.max() > self.max_seq_length):
+            return
+        worst = int(np.argmax(tokens.lengths > self.max_seq_length))
+        fact = (
+            f"text {first + worst} has {tokens.lengths[worst]} tokens, but max_seq_length is "
+            f"{self.max_seq_length}"
+        )
+        if on_overflow == "error":
+            raise ValueError(fact)
+        if not self._warned_about_length:
+            self._warned_about_length = True
+            warnings.warn(
+                f'{fact}: the rest of it is ignored (on_overflow="window" uses all of it, "error" '
+                "refuses it; this is said once per model)",
+                stacklevel=5,
+            )
+
+    def _encode_batch(self, batch: _Batch, run: _Run) -> _Result:
+        """One native call, and what follows it."""
+        skip = self._prompt_tokens(run.prompt)
+        too_long = run.on_overflow == "window" and batch.longest > self.max_seq_length
+        poolings = list(self._modules.pooling)
+        if not run.wants_tokens and not too_long:
+            vectors = self._native.forward(
+                batch.ids, batch.offsets, poolings=poolings, pool_skip=skip, threads=run.threads or 0
+            )
+            return _Result(self._finish(vectors, run), batch, None)
+        if too_long:
+            pieces = windows.split(batch.ids, batch.offsets, self.max_seq_length)
+            rows = self._native.forward(pieces.ids, pieces.offsets, threads=run.threads or 0)
+            token_vectors = rows[pieces.rows]
+        else:
+            token_vectors = self._native.forward(batch.ids, batch.offsets, threads=run.threads or 0)
+        vectors = _core.pool(token_vectors, batch.offsets, poolings, skip)
+        return _Result(self._finish(vectors, run), batch, token_vectors)
+
+    def _finish(self, vectors: Array, run: _Run) -> Array:
+        for step in self._steps:
+            vectors = step(vectors)
+        if run.dimension is not None and run.dimension < vectors.shape[1]:
+            vectors = np.ascontiguousarray(vectors[:, : run.dimension])
+        return postprocessing.normalize(vectors) if run.normalize else vectors
+
+    def _output(
+        self,
+        results: list[_Result],
+        run: _Run,
+        output_value: str | None,
+        precision: Precision,
+        single: bool,
+    ) -> OutputArray | OutputList:
+        if output_value == "sentence_embedding":
+            dimension = min(self._full_dimension, run.dimension or self._full_dimension)
+            vectors = (
+                results[0].vectors
+                if len(results) == 1
+                else np.concatenate([np.zeros((0, dimension), np.float32), *(r.vectors for r in results)])
+            )
+            output: OutputArray = vectors[0] if single else vectors
+            return output if precision == "float32" else quantize_embeddings(output, precision)
+        texts = [text for result in results for text in result.texts()]
+        if output_value is None:
+            return texts[0] if single else texts  # type: ignore[return-value]
+        matrices = [text["token_embeddings"] for text in texts]
+        if precision != "float32":
+            matrices = list(quantize_embeddings(matrices, precision))
+        return matrices[0] if single else matrices
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """The arguments of one `encode` call, checked and filled in."""
+
+    texts: Sequence[str]
+    prompt: str
+    batch_size: int | None
+    wants_tokens: bool
+    normalize: bool
+    dimension: int | None
+    on_overflow: OnOverflow
+    threads: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Batch:
+    """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,)."""
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def longest(self) -> int:
+        return int(np.diff(self.offsets).max(initial=0))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Result:
+    """Vectors (texts, dim) of a batch and, when asked for, those of its tokens (tokens, hidden)."""
+
+    vectors: Array
+    batch: _Batch
+    token_vectors: Array | None
+
+    def texts(self) -> Iterator[dict[str, OutputArray]]:
+        assert self.token_vectors is not None
+        bounds = self.batch.offsets.tolist()
+        for i, vector in enumerate(self.vectors):
+            part = slice(bounds[i], bounds[i + 1])
+            yield {
+                "input_ids": self.batch.ids[part],
+                "token_embeddings": self.token_vectors[part],
+                "sentence_embedding": vector,
+            }
+
+
+def _cut(
+    ids: NDArray[np.int32], offsets: NDArray[np.int32], batch_size: int | None
+) -> Iterator[_Batch]:
+    """Batches of at most `batch_size` texts and `_TOKENS_AT_ONCE` tokens, one text at least."""
+    texts = len(offsets) - 1
+    if len(ids) <= _TOKENS_AT_ONCE and (batch_size is None or texts <= batch_size):
+        yield _Batch(ids, offsets)
+        return
+    first = 0
+    while first < texts:
+        begin = offsets[first]
+        last = int(np.searchsorted(offsets, begin + _TOKENS_AT_ONCE, side="right")) - 1
+        last = min(max(last, first + 1), texts, first + (batch_size or texts))
+        yield _Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin)
+        first = last
+
+
+def _as_list(texts: Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, list | tuple):
+        return texts
+    if isinstance(texts, bytes | bytearray | Mapping) or not hasattr(texts, "__iter__"):
+        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
+    return list(texts)
+
+
+def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(map(str, choices))}")
+
+
+def _check_positive(name: str, value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"{name} is {value!r}, but must be a positive integer or None")

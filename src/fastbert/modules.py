@@ -1,0 +1,347 @@
+"""A sentence-transformers directory: pooling, the modules after it, and the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbert.errors import ConfigError
+from fastbert.json_files import JsonObject, read_json, shown
+from fastbert.safetensors import open_safetensors
+from fastbert.weights import read_float32
+
+__all__ = [
+    "POOLING_MODES",
+    "SIMILARITIES",
+    "Dense",
+    "LayerNorm",
+    "Normalize",
+    "SentenceModules",
+    "read_modules",
+]
+
+# In the order in which several pooled vectors are concatenated.
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
+
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+
+# Last part of the torch class -> our name of the formula.
+_DENSE_ACTIVATIONS = {
+    "Identity": "identity",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "Sigmoid": "sigmoid",
+    "SiLU": "silu",
+}
+
+# The Transformer module's own file carries the name of its family.
+_TRANSFORMER_FILES = (
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+)
+
+_MAX_LENGTH = 2**31 - 1
+_TORCH_LAYER_NORM_EPS = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """y = activation(x @ weight.T + bias).
+
+    Attributes:
+        weight: float32 (out, in).
+        bias: float32 (out,), or None.
+        activation: identity, tanh, relu, gelu, sigmoid or silu.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32] | None
+    activation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Normalize:
+    """y = x / max(|x|, 1e-12)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerNorm:
+    """y = (x - mean) / sqrt(var + eps) * gamma + beta; gamma and beta float32 (dim,)."""
+
+    gamma: NDArray[np.float32]
+    beta: NDArray[np.float32]
+    eps: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentenceModules:
+    """What a model directory says beyond the transformer itself.
+
+    Attributes:
+        transformer: directory of config.json, the weights and the tokenizer.
+        max_seq_length: longest input in tokens, or None when the directory does not say.
+        do_lower_case: lower-case every text before anything else.
+        pooling: names out of `POOLING_MODES`, concatenated in this order.
+        pooling_size: hidden size that the pooling expects, or None when the directory does not say.
+        include_prompt: whether the prompt's tokens take part in the pooling.
+        after: modules applied to the pooled vectors, in this order.
+        prompts: name -> text put before an input.
+        default_prompt_name: the prompt of a plain `encode`, or None.
+        similarity: name out of `SIMILARITIES`.
+    """
+
+    transformer: Path
+    max_seq_length: int | None = None
+    do_lower_case: bool = False
+    pooling: tuple[str, ...] = ("mean",)
+    pooling_size: int | None = None
+    include_prompt: bool = True
+    after: tuple[Dense | Normalize | LayerNorm, ...] = ()
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
+    similarity: str = "cosine"
+
+    def output_size(self, hidden_size: int) -> int:
+        """Width of the final vectors.
+
+        Raises:
+            ConfigError: if one part does not accept the width of the part before it.
+        """
+        if self.pooling_size not in (None, hidden_size):
+            raise ConfigError(
+                f"{self.transformer}: the Pooling module expects vectors of {self.pooling_size}, "
+                f"but config.json says hidden_size {hidden_size}"
+            )
+        size = hidden_size * len(self.pooling)
+        for module in self.after:
+            expected = size
+            if isinstance(module, Dense):
+                expected, following = module.weight.shape[1], module.weight.shape[0]
+            elif isinstance(module, LayerNorm):
+                expected = following = module.gamma.shape[0]
+            else:
+                following = size
+            if expected != size:
+                raise ConfigError(
+                    f"{self.transformer}: a {type(module).__name__} module expects vectors of "
+                    f"{expected}, but gets vectors of {size}"
+                )
+            size = following
+        return size
+
+
+def read_modules(directory: str | PathLike[str]) -> SentenceModules:
+    """Read the sentence-transformers files of a model directory.
+
+    A directory without modules.json is a plain transformer: its vectors are the mean of its tokens.
+
+    Raises:
+        ConfigError: if a file is damaged, or a module or a value is not supported.
+        WeightsError: if the weights of a module are missing or damaged.
+    """
+    directory = Path(directory)
+    if (directory / "modules.json").exists():
+        entries = _module_entries(directory)
+    else:
+        entries = [("Transformer", directory)]
+    transformer = entries[0][1]
+    max_seq_length, do_lower_case = _read_transformer(transformer)
+    prompts, default_prompt_name, similarity = _read_sentence_config(directory)
+    pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
+    return SentenceModules(
+        transformer=transformer,
+        max_seq_length=max_seq_length,
+        do_lower_case=do_lower_case,
+        pooling=pooling.modes,
+        pooling_size=pooling.size,
+        include_prompt=pooling.include_prompt,
+        after=tuple(_READERS[kind](path) for kind, path in entries[2:] if kind != "Dropout"),
+        prompts=prompts,
+        default_prompt_name=default_prompt_name,
+        similarity=similarity,
+    )
+
+
+def _module_entries(directory: Path) -> list[tuple[str, Path]]:
+    """Kind and directory of each module: a Transformer, a Pooling, then any others."""
+    path = directory / "modules.json"
+    listed = read_json(path)
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise ConfigError(f"{path} holds {shown(listed)}, expected a list of objects")
+    entries = [_module_entry(directory, JsonObject(path, entry)) for entry in listed]
+    kinds = [kind for kind, _ in entries]
+    if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) & {"Transformer", "Pooling"}:
+        raise ConfigError(
+            f"{path} lists the modules {', '.join(kinds) or 'none'}, "
+            "expected a Transformer, then a Pooling, then any others"
+        )
+    return entries
+
+
+def _module_entry(directory: Path, entry: JsonObject) -> tuple[str, Path]:
+    # Old and new releases agree only on the last part of the class name.
+    kind = entry.text("type").rpartition(".")[2]
+    supported = ("Transformer", "Pooling", *_READERS, "Dropout")
+    if kind not in supported:
+        raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
+    path = PurePosixPath(entry.text("path", ""))
+    if path.is_absolute() or ".." in path.parts or "\0" in str(path):
+        raise entry.error("path", "a folder inside the model directory")
+    return kind, directory / path
+
+
+def _read_transformer(directory: Path) -> tuple[int | None, bool]:
+    for name in _TRANSFORMER_FILES:
+        if (directory / name).exists():
+            file = JsonObject.read(directory / name)
+            length = None
+            if file.get("max_seq_length") is not None:
+                length = file.integer("max_seq_length", minimum=1, maximum=_MAX_LENGTH)
+            return length, file.boolean("do_lower_case")
+    return None, False
+
+
+class _Pooling(NamedTuple):
+    modes: tuple[str, ...] = ("mean",)
+    size: int | None = None
+    include_prompt: bool = True
+
+
+def _read_pooling(directory: Path) -> _Pooling:
+    file = JsonObject.read(directory / "config.json")
+    size = None
+    for key in ("word_embedding_dimension", "embedding_dimension"):
+        if file.get(key) is not None:
+            size = file.integer(key, minimum=1, maximum=_MAX_LENGTH)
+    return _Pooling(_pooling_modes(file), size, file.boolean("include_prompt", True))
+
+
+def _pooling_modes(file: JsonObject) -> tuple[str, ...]:
+    named = file.get("pooling_mode")
+    if named is None:
+        modes = [mode for flag, mode in _POOLING_FLAGS.items() if file.boolean(flag)]
+        return tuple(modes) or ("mean",)
+    if isinstance(named, str):
+        named = [named]
+    if not isinstance(named, list) or not named or not all(isinstance(m, str) for m in named):
+        raise file.error("pooling_mode", "a name or a list of names")
+    modes = [mode.removesuffix("_tokens") for mode in named]
+    if not set(modes) <= set(POOLING_MODES):
+        raise file.error("pooling_mode", f"names out of {', '.join(POOLING_MODES)}")
+    return tuple(modes)
+
+
+def _read_dense(directory: Path) -> Dense:
+    file = JsonObject.read(directory / "config.json")
+    _refuse_other_features(file)
+    if file.boolean("use_residual"):
+        raise file.error("use_residual", "false: the residual form is not supported")
+    shape = tuple(
+        file.integer(key, minimum=1, maximum=_MAX_LENGTH) for key in ("out_features", "in_features")
+    )
+    weights = open_safetensors(_weights_path(directory))
+    expected = {"linear.weight": shape, "linear.bias": shape[:1]}
+    if not file.boolean("bias", True):
+        del expected["linear.bias"]
+    _check_names(weights.path, set(weights), set(expected))
+    arrays = {name: read_float32(weights, name, shape) for name, shape in expected.items()}
+    return Dense(arrays["linear.weight"], arrays.get("linear.bias"), _dense_activation(file))
+
+
+def _dense_activation(file: JsonObject) -> str:
+    dotted = file.text("activation_function", "torch.nn.modules.activation.Tanh")
+    package, _, name = dotted.rpartition(".")
+    if not package.startswith("torch.nn") or name not in _DENSE_ACTIVATIONS:
+        supported = ", ".join(f"torch.nn.{name}" for name in _DENSE_ACTIVATIONS)
+        raise file.error("activation_function", f"one of the supported ones: {supported}")
+    return _DENSE_ACTIVATIONS[name]
+
+
+def _read_layer_norm(directory: Path) -> LayerNorm:
+    file = JsonObject.read(directory / "config.json")
+    shape = (file.integer("dimension", minimum=1, maximum=_MAX_LENGTH),)
+    weights = open_safetensors(_weights_path(directory))
+    _check_names(weights.path, set(weights), {"norm.weight", "norm.bias"})
+    gamma = read_float32(weights, "norm.weight", shape)
+    return LayerNorm(gamma, read_float32(weights, "norm.bias", shape), _TORCH_LAYER_NORM_EPS)
+
+
+def _read_normalize(directory: Path) -> Normalize:
+    # The folder is often absent: git keeps no empty ones.
+    if (directory / "config.json").exists():
+        _refuse_other_features(JsonObject.read(directory / "config.json"))
+    return Normalize()
+
+
+_READERS: dict[str, Callable[[Path], Dense | Normalize | LayerNorm]] = {
+    "Dense": _read_dense,
+    "Normalize": _read_normalize,
+    "LayerNorm": _read_layer_norm,
+}
+
+
+def _refuse_other_features(file: JsonObject) -> None:
+    for key in ("module_input_name", "module_output_name"):
+        if file.get(key, "sentence_embedding") != "sentence_embedding":
+            raise file.error(key, "'sentence_embedding': other inputs are not supported")
+
+
+def _weights_path(directory: Path) -> Path:
+    path = directory / "model.safetensors"
+    if not path.exists() and (directory / "pytorch_model.bin").exists():
+        raise ConfigError(
+            f"{directory} has pytorch_model.bin but no model.safetensors, the only format that is "
+            "read; save the model once with a recent sentence-transformers to convert it"
+        )
+    return path
+
+
+def _check_names(path: Path, names: set[str], expected: set[str]) -> None:
+    if names != expected:
+        raise ConfigError(
+            f"{path} has the tensors {', '.join(sorted(names)) or 'none'}, "
+            f"expected {', '.join(sorted(expected))}"
+        )
+
+
+def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, str]:
+    path = directory / "config_sentence_transformers.json"
+    if not path.exists():
+        return {}, None, "cosine"
+    file = JsonObject.read(path)
+    prompts = file.get("prompts", {})
+    if not isinstance(prompts, dict):
+        raise file.error("prompts", "an object: name -> text")
+    for name, text in prompts.items():
+        if text is not None and not isinstance(text, str):
+            raise ConfigError(
+                f"{path}: the prompt {shown(name)} is {shown(text)}, expected a string"
+            )
+    default = file.get("default_prompt_name")
+    if default is not None and (not isinstance(default, str) or default not in prompts):
+        raise file.error("default_prompt_name", f"one of the prompts {list(prompts)}")
+    similarity = file.text("similarity_fn_name", "cosine")
+    if similarity not in SIMILARITIES:
+        raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
+    return {name: text or "" for name, text in prompts.items()}, default, similarity

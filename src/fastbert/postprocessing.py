@@ -1,0 +1,42 @@
+"""The modules behind the pooling of a sentence-transformers directory, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbert._native import _core
+from fastbert.modules import Dense, LayerNorm, Normalize
+
+__all__ = ["Step", "prepare"]
+
+Array = NDArray[np.float32]
+Step = Callable[[Array], Array]  # (texts, width before) to (texts, width after)
+
+
+def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str) -> list[Step]:
+    """One function per module, in order.
+
+    They are native: NumPy's own product of a row may differ in its last bits with the number of rows
+    around it, and a text's vector must not depend on its company.
+    """
+    return [_step(module, isa) for module in modules]
+
+
+def _step(module: Dense | LayerNorm | Normalize, isa: str) -> Step:
+    if isinstance(module, Dense):
+        bias = np.zeros(len(module.weight), np.float32) if module.bias is None else module.bias
+        linear = _core.Linear(module.weight, bias, isa=isa)
+        return lambda x: linear.forward(x, activation=module.activation)
+    if isinstance(module, LayerNorm):
+        kernels = _core.kernels(isa)
+        return lambda x: kernels.layer_norm(x, module.gamma, module.beta, module.eps)
+    return normalize
+
+
+def normalize(x: Array) -> Array:
+    """Rows of x scaled to length 1, in place; rows of length 0 stay as they are."""
+    _core.normalize(x)
+    return x

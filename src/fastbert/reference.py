@@ -1,0 +1,179 @@
+"""BERT's forward pass in plain NumPy: slow, short, and the definition of correct.
+
+Read this page first. The native code computes the same under the same names; every kernel is tested
+against a function of this file, and the benchmarks show what the native code gains over it.
+
+A *ragged batch* is one run of token ids and the offsets at which its texts begin and end, so there is
+no padding and no mask: text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``. Letters in the comments:
+``T`` tokens of one text, ``H`` hidden size, ``N`` heads, ``D = H / N`` head size, ``F`` inner size of
+the feed-forward part, ``V`` vocabulary. Weights are a dictionary under the names of
+:mod:`fastbert.families`; a linear layer's weight is (outputs, inputs).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbert.config import EncoderConfig
+
+Array = NDArray[np.float32]
+Weights = Mapping[str, Array]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def gelu(x: Array) -> Array:
+    """x times the probability that a standard normal number is below x."""
+    return (x * 0.5 * (1 + _erf(x / math.sqrt(2)))).astype(np.float32)
+
+
+def gelu_tanh(x: Array) -> Array:
+    """The approximation of `gelu` that some checkpoints were trained with."""
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return (0.5 * x * (1 + np.tanh(inner))).astype(np.float32)
+
+
+def relu(x: Array) -> Array:
+    """x where it is positive, else 0."""
+    return np.maximum(x, 0)
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function of x."""
+    return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
+
+
+def silu(x: Array) -> Array:
+    """x times its logistic function."""
+    return x * sigmoid(x)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+def identity(x: Array) -> Array:
+    """x itself."""
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "identity": identity,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "relu": relu,
+    "silu": silu,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+}
+
+
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """(T, inputs) times the transpose of (outputs, inputs), plus bias: (T, outputs)."""
+    return x @ weight.T + bias
+
+
+def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
+    """Each row of x shifted and scaled to mean 0 and variance 1, then by gamma and beta."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = (centred**2).mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + np.float32(eps)) * gamma + beta
+
+
+def softmax(scores: Array) -> Array:
+    """Each row's exponentials, divided by their sum."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def attention(query: Array, key: Array, value: Array) -> Array:
+    """One head of one text, (T, D) each: every token gathers the values of all tokens."""
+    scores = query @ key.T / np.float32(math.sqrt(query.shape[-1]))  # (T, T)
+    return softmax(scores) @ value
+
+
+def embed(
+    ids: NDArray[np.int32], type_ids: NDArray[np.int32], config: EncoderConfig, w: Weights
+) -> Array:
+    """One text's tokens as the sum of what they are, what they belong to and where they stand."""
+    x = w["word_embeddings"][ids] + w["type_embeddings"][type_ids]
+    x = x + w["position_embeddings"][np.arange(len(ids))]
+    return layer_norm(
+        x, w["embeddings_norm.gamma"], w["embeddings_norm.beta"], config.layer_norm_eps
+    )
+
+
+def layer(x: Array, index: int, config: EncoderConfig, w: Weights) -> Array:
+    """One of BERT's layers over one text, (T, H) to (T, H): attention, then feed-forward."""
+
+    def product(x: Array, name: str) -> Array:
+        return linear(x, w[f"layers.{index}.{name}.weight"], w[f"layers.{index}.{name}.bias"])
+
+    def norm(x: Array, name: str) -> Array:
+        gamma, beta = w[f"layers.{index}.{name}.gamma"], w[f"layers.{index}.{name}.beta"]
+        return layer_norm(x, gamma, beta, config.layer_norm_eps)
+
+    heads = config.num_attention_heads
+    query, key, value = (
+        np.split(product(x, name), heads, axis=-1) for name in ("query", "key", "value")
+    )  # N times (T, D)
+    context = np.concatenate(
+        [attention(*head) for head in zip(query, key, value, strict=True)], axis=-1
+    )
+    x = norm(product(context, "output") + x, "attention_norm")
+    inner = ACTIVATIONS[config.hidden_act](product(x, "ffn_in"))  # (T, F)
+    return norm(product(inner, "ffn_out") + x, "ffn_norm")
+
+
+def pool(x: Array, pooling: str, skip: int = 0) -> Array:
+    """One text's token vectors (T, H) as one vector (H,), without the first `skip` tokens."""
+    weights = np.arange(1, len(x) + 1, dtype=np.float32)[skip:, None]
+    x = x[skip:]
+    if not len(x):
+        return np.zeros(x.shape[1], np.float32)
+    match pooling:
+        case "cls":
+            return x[0]
+        case "lasttoken":
+            return x[-1]
+        case "max":
+            return x.max(axis=0)
+        case "mean":
+            return x.mean(axis=0)
+        case "mean_sqrt_len":
+            return x.sum(axis=0) / np.float32(math.sqrt(len(x)))
+        case "weightedmean":
+            return (x * weights).sum(axis=0) / weights.sum()
+    raise ValueError(f"unknown pooling {pooling!r}")
+
+
+def normalize(x: Array) -> Array:
+    """Each row of x at length 1; rows of length 0 stay as they are."""
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), np.float32(1e-12))
+
+
+def forward(
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int32],
+    config: EncoderConfig,
+    weights: Weights,
+    *,
+    type_ids: NDArray[np.int32] | None = None,
+    poolings: Sequence[str] = ("mean",),
+    pool_skip: int = 0,
+) -> Array:
+    """The whole encoder: (texts, len(poolings) * H), or (tokens, H) when `poolings` is empty."""
+    types = np.zeros_like(ids) if type_ids is None else type_ids
+    results = []
+    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+        x = embed(ids[begin:end], types[begin:end], config, weights)
+        for index in range(config.num_hidden_layers):
+            x = layer(x, index, config, weights)
+        pooled = [pool(x, pooling, pool_skip) for pooling in poolings]
+        results.append(np.concatenate(pooled)[None] if poolings else x)
+    return np.concatenate(results)

@@ -1,0 +1,233 @@
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastbert
+from fastbert import cli
+
+
+class FakeEncoder:
+    """Vectors that tell the text: its length, one third, minus its length."""
+
+    def __init__(self):
+        self.options = None
+
+    def encode(self, texts, **options):
+        self.options = options
+        rows = [[len(text), 1 / 3, -len(text)] for text in texts]
+        return np.array(rows, np.float32).reshape(-1, 3)
+
+    def similarity(self, a, b):
+        return a @ b.T
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    fake = FakeEncoder()
+    fake.loads = []
+
+    def load(model, *, threads=None):
+        fake.loads.append((model, threads))
+        return fake
+
+    # Not setattr, which would first import what is replaced.
+    monkeypatch.setitem(vars(fastbert), "load", load)
+    return fake
+
+
+@pytest.fixture
+def run(capsys, encoder):
+    """Run a command; gives its exit code, standard output and standard error."""
+
+    def run_command(*arguments):
+        code = cli.main([os.fspath(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
+
+    return run_command
+
+
+def stdin(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
+def test_encode_prints_json_lines(run):
+    result = run("encode", "hello", '忘记 "x"')
+    assert (result.code, result.err) == (0, "")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert [line["text"] for line in lines] == ["hello", '忘记 "x"']
+    assert "忘记" in result.out
+    for line, length in zip(lines, (5, 6), strict=True):
+        expected = np.array([length, 1 / 3, -length], np.float32)
+        np.testing.assert_array_equal(np.array(line["embedding"], np.float32), expected)
+
+
+def test_encode_reads_lines_from_stdin(run, monkeypatch):
+    # An empty line is a text; U+2028 and a lone \r are no line ends; a last \n ends no text.
+    stdin(monkeypatch, "\ufeffone\r\n\ntwo\u2028x\ry\nlast\n".encode())
+    texts = [json.loads(line)["text"] for line in run("encode").out.split("\n")[:-1]]
+    assert texts == ["one", "", "two\u2028x\ry", "last"]
+
+
+def test_encode_of_nothing_prints_nothing(run, monkeypatch):
+    stdin(monkeypatch, b"")
+    result = run("encode")
+    assert (result.code, result.out) == (0, "")
+
+
+def test_encode_reads_a_file_and_writes_npy(run, tmp_path):
+    (tmp_path / "in.txt").write_text("a\nbb\n", encoding="utf-8")
+    result = run("encode", "--input", tmp_path / "in.txt", "-o", tmp_path / "out.npy")
+    assert (result.code, result.out) == (0, "")
+    vectors = np.load(tmp_path / "out.npy")
+    assert vectors.dtype == np.float32
+    assert vectors[:, 0].tolist() == [1, 2]
+
+
+def test_encode_writes_csv(run, tmp_path):
+    assert run("encode", 'say "hi",\nnow', "-o", tmp_path / "out.CSV").code == 0
+    with open(tmp_path / "out.CSV", encoding="utf-8", newline="") as file:
+        header, row = csv.reader(file)
+    assert header == ["text", "0", "1", "2"]
+    assert row[0] == 'say "hi",\nnow'
+    assert float(row[1]) == 13
+
+
+def test_format_wins_over_the_suffix(run, tmp_path):
+    assert run("encode", "a", "-o", tmp_path / "out.txt", "--format", "jsonl").code == 0
+    assert json.loads((tmp_path / "out.txt").read_text(encoding="utf-8"))["text"] == "a"
+
+
+def test_options_reach_the_encoder(run, encoder):
+    options = "--batch-size 7 --threads 3 --normalize --truncate-dim 2 --precision int8"
+    more = "--prompt-name query --prompt p: --on-overflow window --model some/model"
+    assert run("encode", "a", *options.split(), *more.split()).code == 0
+    assert encoder.loads == [("some/model", 3)]
+    assert encoder.options == {
+        "prompt_name": "query",
+        "prompt": "p:",
+        "batch_size": 7,
+        "show_progress_bar": False,
+        "precision": "int8",
+        "normalize_embeddings": True,
+        "truncate_dim": 2,
+        "on_overflow": "window",
+    }
+
+
+def test_integer_vectors_are_printed_as_integers(run, encoder, monkeypatch):
+    monkeypatch.setattr(encoder, "encode", lambda *_, **__: np.array([[-128, 127]], np.int8))
+    assert '"embedding": [-128,127]' in run("encode", "a", "--precision", "int8").out
+
+
+def test_similarity_prints_a_line_for_each_text(run):
+    result = run("similarity", "a", "bb", "ccc")
+    assert result.code == 0
+    assert result.out == "4.1111\tbb\n6.1111\tccc\n"
+
+
+def test_info_prints_facts(run, monkeypatch):
+    cpu = {
+        "model_name": "A CPU",
+        "isa": "avx2",
+        "available_isas": ["baseline", "avx2"],
+        "compiled_isas": ["baseline", "avx2", "avx512"],
+        "threads": 2,
+        "l1d_bytes": 48 << 10,
+        "l2_bytes": 2 << 20,
+        "l3_bytes": 0,
+    }
+    monkeypatch.setitem(vars(fastbert), "cpu_info", lambda: cpu)
+    result = run("info")
+    assert result.code == 0
+    facts = dict(line.split(":", 1) for line in result.out.splitlines())
+    assert facts["CPU"].strip() == "A CPU"
+    assert facts["compiled"].strip() == "baseline, avx2, avx512"
+    assert facts["L1d, L2, L3"].strip() == "48 KiB, 2 MiB, unknown"
+    assert facts["NumPy"].strip() == np.__version__
+
+
+def test_pull_prints_the_directory(run, tmp_path):
+    assert run("pull", tmp_path).out == f"{tmp_path}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["encode", "a", "--input", "b"], "expected texts or --input, not both"),
+        (["encode", "a", "-o", "x.parquet"], "format of x.parquet is unknown, expected --format"),
+        (["encode", "a", "--format", "npy"], "npy needs -o FILE"),
+        (["encode", "a", "-o", "no/where/x.npy"], "its directory does not exist"),
+        (["encode", "--input", "no/where"], "No such file"),
+        (["pull", "no such model"], "model is 'no such model', expected"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(run, arguments, reason):
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("fastbert: error: ")
+    assert reason in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_text_that_is_not_utf8_is_located(run, monkeypatch):
+    stdin(monkeypatch, b"fine\n\xff\n")
+    assert "stdin: line 2 is not UTF-8" in run("encode").err
+
+
+def test_unknown_option_is_code_2(run, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("encode", "a", "--precision", "int4")
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_warnings_are_one_line(run, encoder, monkeypatch):
+    def encode(texts, **_):
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn("too long", stacklevel=1)
+        return np.zeros((1, 3), np.float32)
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    result = run("encode", "a")
+    assert (result.code, result.err) == (0, "fastbert: warning: too long\n")
+
+
+def test_interrupt_is_130(run, encoder, monkeypatch):
+    def encode(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    result = run("encode", "a")
+    assert (result.code, result.out, result.err) == (130, "", "")
+
+
+def test_version_is_printed(run, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run("--version")
+    assert capsys.readouterr().out.startswith("fastbert ")
+
+
+def test_broken_pipe_is_silent(tmp_path):
+    # Far more than a pipe holds, to a reader that has gone.
+    script = (
+        "import sys, types, numpy, fastbert, fastbert.cli\n"
+        "fake = types.SimpleNamespace(encode=lambda t, **_: numpy.zeros((len(t), 999), 'f4'))\n"
+        "fastbert.load = lambda *_, **__: fake\n"
+        "sys.exit(fastbert.cli.main(['encode', *'abcdefghijklmnopqrstuvwxyz' * 10]))\n"
+    )
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = subprocess.run(
+        [sys.executable, "-c", script], stdout=write_end, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write_end)
+    assert (result.returncode, result.stderr) == (141, b"")

@@ -1,0 +1,161 @@
+"""Every kernel of every instruction set against its twin in fastbert.reference."""
+
+import numpy as np
+import pytest
+
+from fastbert import reference
+from fastbert._native import _core
+
+ISAS = _core.cpu_info()["compiled_isas"]
+
+
+@pytest.fixture(params=ISAS)
+def isa(request):
+    """Each compiled instruction set; a visible skip where this CPU cannot run it."""
+    if request.param not in _core.cpu_info()["available_isas"]:
+        pytest.skip(f"this CPU has no {request.param}")
+    return request.param
+
+
+@pytest.fixture
+def kernels(isa):
+    return _core.kernels(isa)
+
+
+@pytest.fixture
+def rng(request):
+    return np.random.default_rng(abs(hash(request.node.name)) % 2**32)
+
+
+def normal(rng, *shape, scale=1.0, loc=0.0):
+    return (loc + scale * rng.standard_normal(shape)).astype(np.float32)
+
+
+def exact_linear(x, weight, bias):
+    return x.astype(np.float64) @ weight.T.astype(np.float64) + bias
+
+
+# Rows around the tile heights, columns around the panel widths, inner sizes around the vector width.
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 12, 13, 25, 40])
+@pytest.mark.parametrize("outputs", [1, 7, 8, 16, 31, 32, 33, 96])
+@pytest.mark.parametrize("inputs", [1, 15, 17, 64, 312])
+def test_linear_agrees_with_float64(isa, rows, outputs, inputs, rng):
+    x, weight = normal(rng, rows, inputs), normal(rng, outputs, inputs)
+    bias = normal(rng, outputs)
+    got = _core.Linear(weight, bias, isa=isa).forward(x, threads=1)
+    assert got.shape == (rows, outputs)
+    # A sum of n products of unit size is off by about n^(1/2) roundings of its own size.
+    np.testing.assert_allclose(got, exact_linear(x, weight, bias), atol=6e-7 * (inputs + 8))
+
+
+def test_a_row_of_a_product_does_not_depend_on_the_others(isa, rng):
+    x, weight, bias = normal(rng, 61, 384), normal(rng, 96, 384), normal(rng, 96)
+    linear = _core.Linear(weight, bias, isa=isa)
+    together = linear.forward(x, threads=1)
+    for rows in (1, 2, 5, 13, 60):
+        np.testing.assert_array_equal(linear.forward(x[:rows].copy()), together[:rows])
+    np.testing.assert_array_equal(linear.forward(x[::-1].copy(), threads=3), together[::-1])
+
+
+@pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
+def test_activation_agrees_with_reference(kernels, name):
+    x = np.concatenate([np.linspace(-30, 30, 60001), np.linspace(-1e-3, 1e-3, 999), [0, -0.0]])
+    x = x.astype(np.float32)
+    got = kernels.activate(name, x)
+    expected = reference.ACTIVATIONS[name](x.astype(np.float64))
+    # Two or three roundings of x, and near zero the polynomials' own error.
+    assert (np.abs(got - expected) <= 2e-7 + 2e-7 * np.abs(x)).all()
+
+
+@pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
+@pytest.mark.parametrize("count", [0, 1, 3, 15, 16, 17, 33])
+def test_activation_of_any_length_keeps_to_its_range(kernels, name, count, rng):
+    x = normal(rng, count)
+    whole = kernels.activate(name, np.concatenate([x, normal(rng, 64)]))[:count]
+    np.testing.assert_array_equal(kernels.activate(name, x), whole)
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu", "silu", "sigmoid", "tanh"])
+def test_activation_hands_on_nan_and_survives_infinity(kernels, name):
+    got = kernels.activate(name, np.array([np.nan, 1e30, 1.0], np.float32))
+    assert np.isnan(got[0])
+    assert not np.isnan(got[1:]).any()
+
+
+@pytest.mark.parametrize("columns", [1, 3, 16, 17, 312, 384, 768])
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_layer_norm_agrees_with_reference(kernels, rows, columns, rng):
+    x, residual = normal(rng, rows, columns, scale=3), normal(rng, rows, columns)
+    gamma, beta = normal(rng, columns, loc=1), normal(rng, columns)
+    for added in (None, residual):
+        got = kernels.layer_norm(x, gamma, beta, 1e-12, added)
+        z = x.astype(np.float64) + (0 if added is None else added)
+        expected = reference.layer_norm(z, gamma, beta, 1e-12)
+        if columns > 1:  # one column is its own mean: 0 / 0 up to eps
+            np.testing.assert_allclose(got, expected, atol=5e-6, rtol=5e-6)
+
+
+def test_layer_norm_of_a_large_mean_does_not_cancel(kernels, rng):
+    x = normal(rng, 4, 384, loc=1000)
+    one, zero = np.ones(384, np.float32), np.zeros(384, np.float32)
+    got = kernels.layer_norm(x, one, zero, 1e-12)
+    expected = reference.layer_norm(x.astype(np.float64), one, zero, 1e-12)
+    np.testing.assert_allclose(got, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 7, 15, 16, 17, 31, 32, 33, 64, 65, 130])
+@pytest.mark.parametrize("size", [8, 26, 32, 64])
+def test_attention_agrees_with_reference(kernels, tokens, size, rng):
+    query, key, value = (normal(rng, tokens, size) for _ in range(3))
+    # The kernel takes powers of 2 of plain products; reference scales and takes powers of e.
+    scaled = (query * (np.log2(np.e) / np.sqrt(size))).astype(np.float32)
+    got = kernels.attention(scaled, key, value)
+    expected = reference.attention(query.astype(np.float64), key, value)
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+def test_attention_of_large_scores_is_still_a_mean(kernels, rng):
+    query, key = normal(rng, 20, 32, scale=40), normal(rng, 20, 32, scale=40)
+    value = normal(rng, 20, 32)
+    got = kernels.attention(query, key, value)
+    assert np.isfinite(got).all()
+    assert (got <= value.max(axis=0) + 1e-5).all()
+    assert (got >= value.min(axis=0) - 1e-5).all()
+
+
+@pytest.mark.parametrize("outputs", [1, 8, 30, 32, 70])
+@pytest.mark.parametrize("inner", [1, 9, 16, 40])
+def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
+    weight = normal(rng, outputs, inner)
+    columns = kernels.panel_columns
+    panels = -(-outputs // columns)
+    padded = np.zeros((panels * columns, inner), np.float32)
+    padded[:outputs] = weight
+    expected = padded.reshape(panels, columns, inner).transpose(0, 2, 1)
+    np.testing.assert_array_equal(kernels.pack(weight), expected)
+
+
+def test_normalize_scales_rows_to_length_one(rng):
+    x = normal(rng, 5, 37)
+    x[2] = 0
+    expected = reference.normalize(x.astype(np.float64))
+    _core.normalize(x)
+    np.testing.assert_allclose(x, expected, atol=2e-7)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken"])
+@pytest.mark.parametrize("skip", [0, 2, 9])
+def test_pool_agrees_with_reference(pooling, skip, rng):
+    lengths = [1, 3, 0, 9, 4]
+    offsets = np.cumsum([0, *lengths]).astype(np.int32)
+    x = normal(rng, offsets[-1], 21)
+    got = _core.pool(x, offsets, [pooling, "mean"], skip)
+    for i, row in enumerate(got):
+        text = x[offsets[i] : offsets[i + 1]]
+        expected = [reference.pool(text, name, skip) for name in (pooling, "mean")]
+        np.testing.assert_allclose(row, np.concatenate(expected), atol=1e-6)
+
+
+def test_unknown_isa_is_an_error():
+    with pytest.raises(ValueError, match="instruction set 'mmx' cannot run here; this CPU can run .*baseline"):
+        _core.kernels("mmx")

@@ -1,0 +1,80 @@
+"""The rules of docs/architecture.md about who may use what."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "csrc").rglob("*.h")) + sorted((ROOT / "csrc").rglob("*.cpp"))
+PYTHON = sorted((ROOT / "src" / "fastbert").glob("**/*.py"))
+
+
+def users(pattern):
+    return {
+        path.relative_to(ROOT / "csrc").as_posix()
+        for path in SOURCES
+        if re.search(pattern, path.read_text(encoding="utf-8"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "home"),
+    [
+        (r"pybind11", r"bindings/"),
+        (r"#include <(imm|x86|arm_neon)\w*\.h>", r"kernels/isa/"),
+        (r"#pragma omp|#include <omp\.h>|\bomp_\w+\(", r"parallel\.cpp"),
+        (r"\bgetenv\b|__builtin_cpu_supports|sched_getaffinity", r"cpu\.cpp"),
+    ],
+)
+def test_only_one_place_knows(pattern, home):
+    assert {path for path in users(pattern) if not re.match(home, path)} == set()
+    assert users(pattern)
+
+
+def includes(path):
+    return re.findall(r'#include "([^"]+)"', path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [
+        ("kernels/isa", r"(kernels/kernels\.h|[\w.]+)$"),
+        ("encoder", r"(encoder/|kernels/kernels\.h|parallel\.h)"),
+        ("tokenizer", r"(tokenizer/|parallel\.h|cpu\.h|[\w.]+$)"),
+        ("bindings", r"(bindings/|encoder/|kernels/kernels\.h|cpu\.h)"),
+    ],
+)
+def test_arrows_go_one_way(folder, allowed):
+    for path in SOURCES:
+        if path.relative_to(ROOT / "csrc").as_posix().startswith(folder + "/"):
+            foreign = [name for name in includes(path) if not re.match(allowed, name)]
+            assert foreign == [], path
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(
+    ("module", "users"),
+    [
+        ("fastbert._core", {"_native.py"}),
+        ("fastbert._wordpiece", {"tokenizer.py", "tokenizer_files.py"}),
+        ("fastbert.reference", set()),
+        ("fastbert.api", {"__init__.py", "cli.py"}),
+    ],
+)
+def test_modules_are_imported_only_where_they_belong(module, users):
+    found = {path.name for path in PYTHON if module in set(imports(path))}
+    assert found <= users
+
+
+def test_reference_stays_a_page():
+    assert len((ROOT / "src/fastbert/reference.py").read_text(encoding="utf-8").splitlines()) < 200

@@ -1,0 +1,163 @@
+"""The native forward pass against the one in NumPy, and the promises that hold for every batch."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tiny import write_model
+
+from fastbert import reference
+from fastbert._native import _core
+from fastbert.config import read_config
+from fastbert.weights import load_weights
+
+ISAS = _core.cpu_info()["available_isas"]
+LENGTHS = [1, 9, 37, 2, 64, 13, 33, 12, 31, 5]
+
+# hidden, layers, heads, inner: MiniLM's head size, BERT-tiny, TinyBERT-312, and sizes that fit nothing.
+SHAPES = [(64, 2, 2, 128), (128, 2, 2, 512), (312, 2, 12, 1200), (40, 1, 5, 72), (12, 1, 3, 7)]
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=str)
+def model(request, tmp_path_factory):
+    hidden, layers, heads, inner = request.param
+    directory = write_model(
+        tmp_path_factory.mktemp("shape"),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=inner,
+    )
+    config = read_config(directory)
+    return config, load_weights(directory, config)
+
+
+def native(model, isa=""):
+    config, weights = model
+    return _core.Encoder(dataclasses.asdict(config), weights, isa=isa)
+
+
+def batch(config, lengths, seed=0):
+    rng = np.random.default_rng(seed)
+    offsets = np.cumsum([0, *lengths]).astype(np.int32)
+    ids = rng.integers(0, config.vocab_size, offsets[-1]).astype(np.int32)
+    types = rng.integers(0, config.type_vocab_size, offsets[-1]).astype(np.int32)
+    return ids, offsets, types
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_forward_agrees_with_reference(model, isa):
+    config, weights = model
+    ids, offsets, types = batch(config, LENGTHS)
+    encoder = native(model, isa)
+    assert encoder.isa == isa
+    for type_ids in (None, types):
+        got = encoder.forward(ids, offsets, type_ids=type_ids)
+        expected = reference.forward(ids, offsets, config, weights, type_ids=type_ids, poolings=())
+        np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["gelu_tanh", "relu", "silu"])
+def test_other_activations_agree_with_reference(model, activation):
+    config, weights = model
+    config = dataclasses.replace(config, hidden_act=activation)
+    ids, offsets, _ = batch(config, LENGTHS)
+    got = native((config, weights)).forward(ids, offsets)
+    expected = reference.forward(ids, offsets, config, weights, poolings=())
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+def test_pooled_vectors_agree_with_reference(model):
+    config, weights = model
+    ids, offsets, _ = batch(config, LENGTHS)
+    poolings = ["cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken"]
+    got = native(model).forward(ids, offsets, poolings=poolings, pool_skip=1)
+    expected = reference.forward(ids, offsets, config, weights, poolings=poolings, pool_skip=1)
+    np.testing.assert_allclose(got, expected, atol=5e-5)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_bits_do_not_depend_on_company_or_threads(model, isa):
+    config, _ = model
+    rng = np.random.default_rng(1)
+    # Enough tokens that a team both shares chunks and works on one together.
+    lengths = rng.integers(1, 60, 40)
+    ids, offsets, _ = batch(config, lengths)
+    encoder = native(model, isa)
+    alone = np.concatenate(
+        [
+            encoder.forward(
+                ids[a:b].copy(), np.array([0, b - a], np.int32), poolings=["mean"], threads=1
+            )
+            for a, b in zip(offsets[:-1], offsets[1:], strict=True)
+        ]
+    )
+    for threads in (1, 2, 3, 8):
+        for order in (np.arange(40), rng.permutation(40), np.arange(7), np.arange(38, 40)):
+            parts = [ids[offsets[i] : offsets[i + 1]] for i in order]
+            bounds = np.cumsum([0, *map(len, parts)]).astype(np.int32)
+            together = encoder.forward(
+                np.concatenate(parts), bounds, poolings=["mean"], threads=threads
+            )
+            np.testing.assert_array_equal(together, alone[order])
+
+
+def test_empty_batches_and_empty_texts(model):
+    config, _ = model
+    encoder = native(model)
+    nothing = np.zeros(0, np.int32)
+    empty = encoder.forward(nothing, np.zeros(1, np.int32), poolings=["mean"])
+    assert empty.shape == (0, config.hidden_size)
+    ids = np.array([3, 4], np.int32)
+    mixed = encoder.forward(ids, np.array([0, 0, 2, 2], np.int32), poolings=["mean", "cls"])
+    alone = encoder.forward(ids, np.array([0, 2], np.int32), poolings=["mean", "cls"])
+    np.testing.assert_array_equal(mixed[1], alone[0])
+    assert not mixed[[0, 2]].any()
+
+
+def test_nan_weights_are_propagated(model):
+    config, weights = model
+    broken = dict(weights)
+    broken["layers.0.ffn_in.bias"] = np.full_like(weights["layers.0.ffn_in.bias"], np.nan)
+    ids, offsets, _ = batch(config, [3, 5])
+    assert np.isnan(native((config, broken)).forward(ids, offsets)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"ids": np.zeros(2, np.int64)}, TypeError, "ids is an array of int64, but must be one of int32"),
+        ({"ids": [1, 2]}, TypeError, "ids is a list, but must be a NumPy array of int32"),
+        ({"ids": np.zeros((1, 2), np.int32)}, ValueError, r"ids has shape \(1, 2\)"),
+        ({"ids": np.array([1, -1], np.int32)}, ValueError, r"ids\[1\] is -1, but must be in \[0, "),
+        ({"ids": np.array([1, 9999], np.int32)}, ValueError, r"ids\[1\] is 9999"),
+        ({"ids": np.zeros(4, np.int32)[::2]}, ValueError, "ids must be contiguous"),
+        ({"offsets": np.zeros(0, np.int32)}, ValueError, "offsets is empty"),
+        ({"offsets": np.array([0, 1], np.int32)}, ValueError, "offsets must begin with 0 and end"),
+        ({"offsets": np.array([0, 2, 1, 2], np.int32)}, ValueError, "must not decrease"),
+        ({"type_ids": np.array([0, 2], np.int32)}, ValueError, r"type_ids\[1\] is 2"),
+        ({"type_ids": np.zeros(3, np.int32)}, ValueError, r"type_ids has shape \(3,\)"),
+        ({"poolings": ["median"]}, ValueError, "pooling is 'median', but must be one of cls, max"),
+    ],
+)
+def test_bad_batches_are_refused(model, change, error, message):
+    arguments = {"ids": np.zeros(2, np.int32), "offsets": np.array([0, 2], np.int32)} | change
+    with pytest.raises(error, match=message):
+        native(model).forward(**arguments)
+
+
+def test_too_long_text_is_refused(model):
+    config, _ = model
+    ids = np.zeros(config.max_position_embeddings + 1, np.int32)
+    with pytest.raises(ValueError, match="text 0 has 65 tokens, but max_position_embeddings is 64"):
+        native(model).forward(ids, np.array([0, len(ids)], np.int32))
+
+
+def test_missing_and_misshapen_weights_are_named(model):
+    config, weights = model
+    lacking = {name: w for name, w in weights.items() if name != "layers.0.key.bias"}
+    with pytest.raises(ValueError, match=r"weights lack 'layers\.0\.key\.bias'"):
+        native((config, lacking))
+    wrong = weights | {"layers.0.key.bias": np.zeros(3, np.float32)}
+    with pytest.raises(ValueError, match=r"weight 'layers\.0\.key\.bias' has shape \(3,\), but must have"):
+        native((config, wrong))

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from fastbert.similarity import (
+    cos_sim,
+    dot_score,
+    euclidean_sim,
+    manhattan_sim,
+    pairwise_cos_sim,
+    pairwise_dot_score,
+    pairwise_euclidean_sim,
+    pairwise_manhattan_sim,
+    pairwise_similarity_function,
+    similarity_function,
+)
+
+NAMES = ("cosine", "dot", "euclidean", "manhattan")
+RNG = np.random.default_rng(0)
+A = RNG.standard_normal((5, 7)).astype(np.float32)
+B = RNG.standard_normal((4, 7)).astype(np.float32)
+
+DEFINITIONS = {
+    "cosine": lambda x, y: x @ y / np.sqrt((x @ x) * (y @ y)),
+    "dot": lambda x, y: x @ y,
+    "euclidean": lambda x, y: -np.sqrt(((x - y) ** 2).sum()),
+    "manhattan": lambda x, y: -np.abs(x - y).sum(),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_pairs_follow_the_definition(name):
+    result = similarity_function(name)(A, B)
+    expected = [[DEFINITIONS[name](x, y) for y in B] for x in A]
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pairwise_is_the_diagonal_of_all_pairs(name):
+    result = pairwise_similarity_function(name)(A[:4], B)
+    expected = np.diagonal(similarity_function(name)(A[:4], B))
+    assert result.shape == (4,)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vectors_lists_and_integers_are_accepted(name):
+    function, pairwise = similarity_function(name), pairwise_similarity_function(name)
+    assert function(A[0], B).shape == (1, 4)
+    assert function(A, B[0]).shape == (5, 1)
+    assert function(A[0].tolist(), B[0].tolist()).shape == (1, 1)
+    assert pairwise(A[0], B[0]).shape == (1,)
+    assert pairwise(A[0], B).shape == (4,)
+    # int8 vectors must not overflow int8.
+    whole = np.full((1, 7), 100, np.int8)
+    np.testing.assert_array_equal(function(whole, -whole), function(whole.tolist(), -whole))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float64_is_kept(name):
+    assert similarity_function(name)(A.astype(np.float64), B).dtype == np.float64
+    assert similarity_function(name)(A.astype(np.float16), B).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rows_give_no_rows(name):
+    none = np.zeros((0, 7), np.float32)
+    assert similarity_function(name)(none, B).shape == (0, 4)
+    assert similarity_function(name)(A, none).shape == (5, 0)
+    assert pairwise_similarity_function(name)(none, none).shape == (0,)
+
+
+def test_zero_vector_has_cosine_zero():
+    assert not cos_sim(np.zeros(7), B).any()
+    assert not pairwise_cos_sim(np.zeros(7), B).any()
+
+
+def test_distance_of_near_neighbours_is_accurate():
+    far = np.full((1, 384), 10, np.float32)
+    near = far.copy()
+    near[0, 0] += 0.001
+    expected = -(near[0, 0].astype(np.float64) - 10)
+    assert euclidean_sim(far, near)[0, 0] == pytest.approx(expected, rel=1e-3)
+    assert pairwise_euclidean_sim(far, near)[0] == pytest.approx(expected, rel=1e-6)
+    assert manhattan_sim(far, near)[0, 0] == pairwise_manhattan_sim(far, near)[0]
+
+
+def test_names_give_the_functions():
+    assert similarity_function("dot") is dot_score
+    assert pairwise_similarity_function("dot") is pairwise_dot_score
+    for function in (similarity_function, pairwise_similarity_function):
+        with pytest.raises(
+            ValueError, match="similarity is 'jaccard', expected one of cosine, dot"
+        ):
+            function("jaccard")
+
+
+@pytest.mark.parametrize("b", [B[:, :6], B[None], 3.0])
+def test_other_shapes_are_refused(b):
+    with pytest.raises(ValueError, match=r"have shapes \(5, 7\) and .*, expected"):
+        cos_sim(A, b)
+
+
+def test_pairwise_needs_as_many_rows():
+    with pytest.raises(ValueError, match="have 5 and 4 rows, expected as many"):
+        pairwise_dot_score(A, B)
