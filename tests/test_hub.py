@@ -103,10 +103,8 @@ def places(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def hub(monkeypatch):
-    fake, errors = FakeHub(), types.ModuleType("huggingface_hub.errors")
-    errors.RepositoryNotFoundError = RepositoryNotFoundError
+    fake = FakeHub()
     monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
     return fake
 
 

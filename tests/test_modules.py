@@ -153,7 +153,9 @@ def test_dense_of_another_shape_than_its_config_is_refused(model):
 
 
 def test_dense_tensors_must_be_those_of_its_config(model):
-    with pytest.raises(ConfigError, match=r"linear\.bias, linear\.weight, expected linear\.weight"):
+    with pytest.raises(
+        ConfigError, match=r"\['linear\.bias', 'linear\.weight'\], expected linear\.weight"
+    ):
         read_modules(with_dense(model, bias=False))
 
 

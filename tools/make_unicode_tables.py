@@ -66,31 +66,25 @@ def code_points() -> Iterator[int]:
 
 
 def combining_classes() -> dict[int, int]:
-    """The canonical combining class of every non-starter, as the library's NFD sorts them."""
+    """The canonical combining class of every non-starter, as the library's NFD sorts them.
+
+    The interpreter's own table only supplies the names of the classes: it may be newer than the
+    library's, so every character is tried against a witness of each class.
+    """
     nfd = NFD().normalize_str
-    witness = {}  # one character for every class that the interpreter's own table knows
-    for c in map(chr, code_points()):
-        k = unicodedata.combining(c)
-        if k and k not in witness and nfd(c) == c:
-            witness[k] = c
-    classes = sorted(witness)
-    lowest, highest = witness[classes[0]], witness[classes[-1]]
+    lowest, highest = "\u0334", "\u0345"  # classes 1 and 240
 
-    def rank(c: str) -> int:
-        """The class of the witness that `c` neither jumps over nor lets pass."""
-        for k in classes:
-            w = witness[k]
-            if nfd(w + c) == w + c and nfd(c + w) == c + w:
-                return k
-        raise AssertionError(f"U+{ord(c):04X} has a class that no witness has")
+    def is_combining(c: str) -> bool:
+        return nfd(highest + c) != highest + c or nfd(c + lowest) != c + lowest
 
+    combining = [c for c in map(chr, code_points()) if nfd(c) == c and is_combining(c)]
+    witnesses = {unicodedata.combining(c): c for c in combining}
     found = {}
-    for c in map(chr, code_points()):
-        if nfd(c) != c:
-            continue
-        if nfd(highest + c) != highest + c or nfd(c + lowest) != c + lowest:
-            found[ord(c)] = rank(c)
-    found.update({ord(w): k for k, w in witness.items()})
+    for c in combining:
+        # Neither jumps over the other: they are of one class.
+        same = [k for k, w in witnesses.items() if nfd(w + c) == w + c and nfd(c + w) == c + w]
+        assert len(same) == 1 and same[0] > 0, f"U+{ord(c):04X} is in the classes {same}"
+        found[ord(c)] = same[0]
     return found
 
 

@@ -29,7 +29,7 @@ class TrieBuilder {
  private:
   static constexpr std::uint32_t kAlphabet = 256;
   static constexpr std::uint32_t kMaxUnits = 1u << (32 - Trie::kLabelBits);
-  static constexpr int kMaxTries = 256;
+  static constexpr int kMaxTries = 64;
 
   // A node whose keys share their first `depth` bytes.
   struct Node {
@@ -72,16 +72,17 @@ class TrieBuilder {
     }
   }
 
-  // The first base at which every child falls on a free unit. Gives up after some tries and takes
-  // fresh units at the end: a full search would be quadratic and would save little.
+  // The first base at which every child falls on a free unit. Free units that many nodes could not
+  // use are given up: a full search would be quadratic and would save little.
   std::uint32_t find_base(std::span<const std::uint8_t> bytes) {
     int tries = 0;
-    for (std::uint32_t s = first_free_; s != kEnd && tries < kMaxTries; s = slots_[s].next_free) {
+    for (std::uint32_t s = first_free_; s != kEnd; s = slots_[s].next_free) {
       if (s < bytes.front()) continue;
-      ++tries;
       const std::uint32_t base = s - bytes.front();
       if (fits(base, bytes)) return base;
+      if (++tries == kMaxTries) break;
     }
+    while (tries-- > kMaxTries / 2) take(first_free_);
     const auto base = static_cast<std::uint32_t>(units_.size());
     grow(kAlphabet);
     return base;

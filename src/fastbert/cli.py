@@ -6,13 +6,13 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from fastbert.cli_files import csv_lines, json_lines, open_output, read_lines, write_npy
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fastbert import Encoder
@@ -139,10 +139,10 @@ def _encode(arguments: argparse.Namespace) -> None:
     texts = _texts(arguments)
     _, vectors = _load_and_encode(arguments, texts)
     if output_format == "npy":
-        _write_npy(arguments.output, vectors)
+        write_npy(arguments.output, vectors)
     else:
-        lines = _json_lines if output_format == "jsonl" else _csv_lines
-        with _open_output(arguments.output) as file:
+        lines = json_lines if output_format == "jsonl" else csv_lines
+        with open_output(arguments.output) as file:
             file.writelines(lines(texts, vectors))
 
 
@@ -191,56 +191,8 @@ def _texts(arguments: argparse.Namespace) -> list[str]:
         return list(arguments.texts)
     if arguments.input and arguments.input != "-":
         with open(arguments.input, "rb") as file:
-            return _lines(file, arguments.input)
-    return _lines(sys.stdin.buffer, "stdin")
-
-
-def _lines(file: Iterable[bytes], name: str) -> list[str]:
-    """Every line is a text, empty ones too, so that row i belongs to line i."""
-    texts = []
-    # In bytes, because str knows more ends of a line than a text file has.
-    for number, line in enumerate(file, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{name}: line {number} is not UTF-8: {error.reason}") from None
-        texts.append(text.removesuffix("\n").removesuffix("\r"))
-    return texts
-
-
-def _open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:
-    if path is None:
-        return nullcontext(sys.stdout)
-    return open(path, "w", encoding="utf-8", newline="")
-
-
-def _write_npy(path: str, vectors: NDArray[Any]) -> None:
-    import numpy as np
-
-    with open(path, "wb") as file:  # np.save would append a suffix to a bare path
-        np.save(file, vectors)
-
-
-def _row_format(vectors: NDArray[Any]) -> str:
-    # Nine digits bring every float32 back exactly, and one % per row is fast.
-    return ",".join(["%.9g" if vectors.dtype.kind == "f" else "%d"] * vectors.shape[1])
-
-
-def _json_lines(texts: list[str], vectors: NDArray[np.generic]) -> Iterable[str]:
-    import json
-
-    row_format = _row_format(vectors)
-    for text, vector in zip(texts, vectors, strict=True):
-        numbers = row_format % tuple(vector.tolist())
-        yield f'{{"text": {json.dumps(text, ensure_ascii=False)}, "embedding": [{numbers}]}}\n'
-
-
-def _csv_lines(texts: list[str], vectors: NDArray[np.generic]) -> Iterable[str]:
-    row_format = _row_format(vectors)
-    yield ",".join(["text", *map(str, range(vectors.shape[1]))]) + "\n"
-    for text, vector in zip(texts, vectors, strict=True):
-        quoted = text.replace('"', '""')
-        yield f'"{quoted}",{row_format % tuple(vector.tolist())}\n'
+            return read_lines(file, arguments.input)
+    return read_lines(sys.stdin.buffer, "stdin")
 
 
 def _similarity(arguments: argparse.Namespace) -> None:

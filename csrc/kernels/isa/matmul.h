@@ -32,7 +32,12 @@ struct Tile {
   const float* start;  // (kPanelColumns): the same for every row
   float* y;
   size_t y_stride;
+  const float* ahead;  // what is needed next; fetched into L2, `ahead_lines` for every kUnroll of k
+  size_t ahead_lines;
 };
+
+constexpr size_t kUnroll = 4;
+constexpr size_t kLineFloats = 16;
 
 template <int kRows>
 void tile(const Tile& t) {
@@ -40,8 +45,8 @@ void tile(const Tile& t) {
   const Vec start0 = Vec::load(t.start), start1 = Vec::load(t.start + Vec::kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) sum[r][0] = start0, sum[r][1] = start1;
-  const float *x = t.x, *panel = t.panel;
-  for (size_t k = t.inner; k != 0; --k, ++x, panel += t.panel_stride) {
+  const float *x = t.x, *panel = t.panel, *ahead = t.ahead;
+  const auto step = [&]() __attribute__((always_inline)) {
     const Vec b0 = Vec::load(panel), b1 = Vec::load(panel + Vec::kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -49,7 +54,15 @@ void tile(const Tile& t) {
       sum[r][0] = fma(a, b0, sum[r][0]);
       sum[r][1] = fma(a, b1, sum[r][1]);
     }
+    ++x;
+    panel += t.panel_stride;
+  };
+  size_t k = t.inner;
+  for (; k >= kUnroll; k -= kUnroll) {
+    for (size_t i = 0; i < t.ahead_lines; ++i, ahead += kLineFloats) __builtin_prefetch(ahead, 0, 2);
+    step(), step(), step(), step();
   }
+  for (; k != 0; --k) step();
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     sum[r][0].store(t.y + r * t.y_stride);
@@ -84,15 +97,22 @@ void for_each_tile(size_t rows, const Body& body) {
   }
 }
 
-// The panel outside, the rows inside: a panel stays in the nearest cache while all rows pass over it.
+// The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each tile
+// of rows fetches its part of the panel behind it.
 void matmul(const MatmulArgs& args) {
+  const size_t panel_size = args.inner * kPanelColumns;
+  const size_t tiles = (args.rows + kTileRows - 1) / kTileRows;
+  const size_t ahead_lines = (kUnroll * kPanelColumns / kLineFloats + tiles - 1) / tiles;
+  const size_t ahead_size = args.inner / kUnroll * ahead_lines * kLineFloats;
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
+    const float* panel = args.panels + p * panel_size;
+    const float* ahead = panel + panel_size;
     const size_t column = p * kPanelColumns;
     for_each_tile(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
-      kTiles[height]({args.x + row * args.x_stride, args.x_stride,
-                      args.panels + column * args.inner, kPanelColumns, args.inner,
-                      args.bias + column, y, args.y_stride});
+      kTiles[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
+                      args.bias + column, y, args.y_stride, ahead, ahead_lines});
+      ahead += ahead_size;
       if (args.activation != Activation::identity)
         for (size_t r = 0; r < height; ++r)
           activate(args.activation, y + r * args.y_stride, kPanelColumns);
