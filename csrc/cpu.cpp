@@ -7,6 +7,9 @@
 #include <set>
 #include <thread>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sched.h>
 #include <unistd.h>
@@ -78,8 +81,11 @@ double cgroup_cpus() {
 
 bool has_avx2() {
 #if defined(__x86_64__)
+  // F16C by hand: Clang 14 does not know its name. That the system saves its registers, the test of
+  // AVX2 has seen.
+  unsigned a, b, c = 0, d;
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+         __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 #else
   return false;
 #endif

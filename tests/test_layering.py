@@ -66,7 +66,7 @@ def imports(path):
     ("module", "users"),
     [
         ("fastbert._core", {"_native.py"}),
-        ("fastbert._wordpiece", {"tokenizer.py", "tokenizer_files.py"}),
+        ("fastbert._wordpiece", {"_native.py"}),
         ("fastbert.reference", set()),
         ("fastbert.api", {"__init__.py", "cli.py"}),
     ],

@@ -1,6 +1,7 @@
 """The native forward pass against the one in NumPy, and the promises that hold for every batch."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fastbert.weights import load_weights
 ISAS = _core.cpu_info()["available_isas"]
 LENGTHS = [1, 9, 37, 2, 64, 13, 33, 12, 31, 5]
 
-# hidden, layers, heads, inner: MiniLM's head size, BERT-tiny, TinyBERT-312, and sizes that fit nothing.
+# hidden, layers, heads, inner: MiniLM's head size, BERT-tiny, TinyBERT-312, sizes that fit nothing.
 SHAPES = [(64, 2, 2, 128), (128, 2, 2, 512), (312, 2, 12, 1200), (40, 1, 5, 72), (12, 1, 3, 7)]
 
 
@@ -89,7 +90,7 @@ def test_bits_do_not_depend_on_company_or_threads(model, isa):
             encoder.forward(
                 ids[a:b].copy(), np.array([0, b - a], np.int32), poolings=["mean"], threads=1
             )
-            for a, b in zip(offsets[:-1], offsets[1:], strict=True)
+            for a, b in itertools.pairwise(offsets)
         ]
     )
     for threads in (1, 2, 3, 8):
@@ -126,7 +127,7 @@ def test_nan_weights_are_propagated(model):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"ids": np.zeros(2, np.int64)}, TypeError, "ids is an array of int64, but must be one of int32"),
+        ({"ids": np.zeros(2, np.int64)}, TypeError, "ids is an array of int64, but must be one of"),
         ({"ids": [1, 2]}, TypeError, "ids is a list, but must be a NumPy array of int32"),
         ({"ids": np.zeros((1, 2), np.int32)}, ValueError, r"ids has shape \(1, 2\)"),
         ({"ids": np.array([1, -1], np.int32)}, ValueError, r"ids\[1\] is -1, but must be in \[0, "),
@@ -159,5 +160,5 @@ def test_missing_and_misshapen_weights_are_named(model):
     with pytest.raises(ValueError, match=r"weights lack 'layers\.0\.key\.bias'"):
         native((config, lacking))
     wrong = weights | {"layers.0.key.bias": np.zeros(3, np.float32)}
-    with pytest.raises(ValueError, match=r"weight 'layers\.0\.key\.bias' has shape \(3,\), but must have"):
+    with pytest.raises(ValueError, match=r"weight 'layers\.0\.key\.bias' has shape \(3,\), but"):
         native((config, wrong))

@@ -1,7 +1,7 @@
 """Fits the rational function behind csrc/kernels/isa/activation.h, and prints its coefficients.
 
-GELU is x * (1 + erf(x / sqrt 2)) / 2. With s = x * x, erf(x / sqrt 2) is close to x * P(s) / Q(s) for
-|x| <= BOUND, and closer to 1 than half a unit in the last place of the result beyond. The fit
+GELU is x * (1 + erf(x / sqrt 2)) / 2. With s = x * x, erf(x / sqrt 2) is close to x * P(s) / Q(s)
+for |x| <= BOUND, and closer to 1 than half a unit in the last place of the result beyond. The fit
 minimises the largest error of the GELU itself by iteratively reweighted least squares on Chebyshev
 nodes. Needs mpmath:  python tools/fit_gelu.py
 """

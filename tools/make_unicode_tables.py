@@ -79,11 +79,12 @@ def combining_classes() -> dict[int, int]:
 
     combining = [c for c in map(chr, code_points()) if nfd(c) == c and is_combining(c)]
     witnesses = {unicodedata.combining(c): c for c in combining}
+    assert 0 not in witnesses
     found = {}
     for c in combining:
         # Neither jumps over the other: they are of one class.
         same = [k for k, w in witnesses.items() if nfd(w + c) == w + c and nfd(c + w) == c + w]
-        assert len(same) == 1 and same[0] > 0, f"U+{ord(c):04X} is in the classes {same}"
+        assert len(same) == 1, f"U+{ord(c):04X} is in the classes {same}"
         found[ord(c)] = same[0]
     return found
 
@@ -115,78 +116,80 @@ class Pool:
         return self._at[sequence]
 
 
+class Oracle:
+    """The library, asked about one character at a time."""
+
+    def __init__(self) -> None:
+        self.nfd = NFD().normalize_str
+        self.clean = normalizer(clean_text=True).normalize_str
+        self.space = normalizer(handle_chinese_chars=True).normalize_str
+        self.strip = normalizer(strip_accents=True).normalize_str
+        self.lower = normalizer(lowercase=True).normalize_str
+        self.split = BertPreTokenizer().pre_tokenize_str
+        self.probe = regex_probe()
+        self.classes = combining_classes()
+        self.kept_marks = {cp for cp in self.classes if self.strip(chr(cp)) != ""}
+
+    def parts(self, c: str) -> tuple[int, ...]:
+        """The canonical decomposition, marked where strip_accents removes a part."""
+        marks = [self.strip(part) == "" for part in self.nfd(c)]
+        parts = list(zip(map(ord, self.nfd(c)), marks, strict=True))
+        assert self.strip(c) == "".join(chr(part) for part, mark in parts if not mark)
+        return tuple(part | MARK_BIT * mark for part, mark in parts)
+
+    def normalizer_flags(self, c: str) -> int:
+        """What BertNormalizer does to a character."""
+        cleaned, spaced = self.clean(c), self.space(c)
+        assert cleaned in {c, "", " "}
+        assert spaced in {c, f" {c} "}
+        flags = BIT["Ideograph"] * (spaced != c) | BIT["Upper"] * (self.lower(c) != c)
+        if cleaned != c:
+            flags |= BIT["Blank"] if cleaned else BIT["Removed"]
+        if self.nfd(c) != c:
+            flags |= BIT["Decomposes"]
+        elif self.strip(c) == "":
+            flags |= BIT["Mark"]
+        if any(ord(part) in self.kept_marks for part in self.nfd(c)):
+            flags |= BIT["Reorders"]
+        return flags
+
+    def word_flags(self, c: str) -> int:
+        """What BertPreTokenizer and the regular expressions take a character for."""
+        words = len(self.split(f"a{c}a"))
+        flags = {1: 0, 2: BIT["Space"], 3: BIT["Punctuation"]}[words]
+        if self.probe.encode(f"{c}\ue000w").ids[-1] != 1:
+            flags |= BIT["RegexWord"]
+        if self.probe.encode(f"{c}\ue000s").offsets[-1] == (0, 3):
+            flags |= BIT["RegexSpace"]
+        return flags
+
+    def lower_delta(self, c: str) -> int:
+        """The distance to the lower case."""
+        lowered = self.lower(c)
+        if ord(c) == DOTTED_I:
+            assert lowered == "i\u0307"
+            return 0
+        return ord(lowered) - ord(c)
+
+
 def make_records() -> tuple[list[Record], Pool]:
     """One record per code point, and the decomposition pool that they point into."""
-    nfd = NFD().normalize_str
-    clean = normalizer(clean_text=True).normalize_str
-    chinese = normalizer(handle_chinese_chars=True).normalize_str
-    strip = normalizer(strip_accents=True).normalize_str
-    lower = normalizer(lowercase=True).normalize_str
-    split = BertPreTokenizer().pre_tokenize_str
-    probe = regex_probe()
-    classes = combining_classes()
+    oracle = Oracle()
     pool = Pool()
     records = [Record(0, 0, 0, 0, 0)] * CODE_POINTS
-    kept_marks = {cp for cp in classes if strip(chr(cp)) != ""}
-
     for cp in code_points():
         c = chr(cp)
-        flags = 0
-        cleaned = clean(c)
-        if cleaned == "":
-            flags |= BIT["Removed"]
-        elif cleaned != c:
-            assert cleaned == " "
-            flags |= BIT["Blank"]
-        spaced = chinese(c)
-        if spaced != c:
-            assert spaced == f" {c} "
-            flags |= BIT["Ideograph"]
-
-        parts = tuple(map(ord, nfd(c)))
-        stripped = tuple(map(ord, strip(c)))
-        offset = size = 0
-        if parts == (cp,):
-            assert stripped in {(cp,), ()}
-            flags |= 0 if stripped else BIT["Mark"]
-        else:
-            flags |= BIT["Decomposes"]
-            marks = [strip(chr(p)) == "" for p in parts]
-            assert stripped == tuple(p for p, mark in zip(parts, marks, strict=True) if not mark)
-            if cp not in HANGUL:
-                offset = pool.add(
-                    tuple(p | MARK_BIT * mark for p, mark in zip(parts, marks, strict=True))
-                )
-                size = len(parts)
-        if any(p in kept_marks for p in parts):
-            flags |= BIT["Reorders"]
-
-        lowered = lower(c)
-        delta = 0
-        if lowered != c:
-            flags |= BIT["Upper"]
-            if cp == DOTTED_I:
-                assert lowered == "i\u0307"
-            else:
-                delta = ord(lowered) - cp
-
-        words = split(f"a{c}a")
-        if len(words) == 2:
-            flags |= BIT["Space"]
-        elif len(words) == 3:
-            flags |= BIT["Punctuation"]
-        else:
-            assert words == [(f"a{c}a", (0, 3))]
-
-        if probe.encode(f"{c}\ue000w").ids[-1] != 1:
-            flags |= BIT["RegexWord"]
-        if probe.encode(f"{c}\ue000s").offsets[-1] == (0, 3):
-            flags |= BIT["RegexSpace"]
-        records[cp] = Record(delta, flags, offset, size, classes.get(cp, 0))
-
-    for cp in HANGUL:
-        assert records[cp].flags & BIT["Decomposes"]
-        assert tuple(map(ord, nfd(chr(cp)))) == hangul(cp)
+        flags = oracle.normalizer_flags(c) | oracle.word_flags(c)
+        parts: tuple[int, ...] = ()
+        if flags & BIT["Decomposes"]:
+            parts = oracle.parts(c)
+        if cp in HANGUL:
+            assert parts == hangul(cp)
+            parts = ()
+        combining_class = oracle.classes.get(cp, 0)
+        records[cp] = Record(
+            oracle.lower_delta(c), flags, pool.add(parts), len(parts), combining_class
+        )
     return records, pool
 
 
@@ -214,7 +217,7 @@ def render(records: list[Record], pool: Pool) -> str:
     ]
     stage2 = [index for block in blocks for index in block]
     size = len(stage1) * 2 + len(stage2) * 2 + len(unique) * 12 + len(pool.values) * 4
-    assert len(blocks) <= 0xFFFF and len(unique) <= 0xFFFF and len(pool.values) <= 0xFFFF
+    assert max(len(blocks), len(unique), len(pool.values)) <= 0xFFFF
     flags = "\n".join(f"constexpr std::uint16_t k{name} = {bit};" for name, bit in BIT.items())
     rows = (f"{{{', '.join(map(str, record))}}}" for record in unique)
     return (

@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "bindings/activations.h"
@@ -79,6 +80,22 @@ struct Kernels {
   }
 };
 
+// GFLOP/s of one thread that does nothing but multiply-adds in registers: the best of `tries`.
+double peak_gflops(const std::string& isa, int tries) {
+  const KernelTable& table = kernels(isa);
+  constexpr std::size_t kRounds = 200000;
+  double best = 0;
+  const py::gil_scoped_release release;
+  for (int i = 0; i < tries; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    volatile float result = table.multiply_adds(kRounds);
+    static_cast<void>(result);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, kRounds * table.operations_per_round / seconds.count() / 1e9);
+  }
+  return best;
+}
+
 }  // namespace
 
 void register_kernels(py::module_& m) {
@@ -91,6 +108,7 @@ void register_kernels(py::module_& m) {
       .def("activate", &Kernels::activate, py::arg("activation"), py::arg("x"))
       .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"))
       .def("pack", &Kernels::pack, py::arg("weight"));
+  m.def("peak_gflops", &peak_gflops, py::arg("isa"), py::arg("tries") = 20);
   m.def("kernels", [](const std::string& isa) { return Kernels{&kernels(isa)}; }, py::arg("isa"));
 }
 

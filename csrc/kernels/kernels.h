@@ -87,6 +87,10 @@ struct KernelTable {
   void (*layer_norm)(const LayerNormArgs& args);
   void (*embed)(const EmbedArgs& args);
   void (*activate)(Activation activation, float* x, std::size_t count);
+
+  // For measuring the machine: multiply-adds in registers alone, so many operations a round.
+  float (*multiply_adds)(std::size_t rounds);
+  std::size_t operations_per_round;
 };
 
 // The table this process uses: the best this CPU can run, or the one that FASTBERT_ISA names.

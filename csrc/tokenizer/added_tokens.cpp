@@ -15,9 +15,8 @@ std::vector<AddedToken> sorted(std::vector<AddedToken> tokens) {
       throw std::invalid_argument("the added token with id " + std::to_string(tokens[i].id) +
                                   " is empty once it is normalised");
     if (i > 0 && tokens[i].content == tokens[i - 1].content)
-      throw std::invalid_argument("the added tokens with ids " +
-                                  std::to_string(tokens[i - 1].id) + " and " +
-                                  std::to_string(tokens[i].id) + " both read '" +
+      throw std::invalid_argument("the added tokens with ids " + std::to_string(tokens[i - 1].id) +
+                                  " and " + std::to_string(tokens[i].id) + " both read '" +
                                   tokens[i].content + "'");
   }
   return tokens;

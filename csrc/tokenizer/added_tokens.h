@@ -15,7 +15,7 @@
 namespace fastbert {
 
 struct AddedToken {
-  std::string content;       // UTF-8
+  std::string content;  // UTF-8
   std::int32_t id = 0;
   bool single_word = false;  // not next to a letter, digit or underscore
   bool lstrip = false;       // takes the white space in front of it along
@@ -100,8 +100,8 @@ class AddedTokenMatcher {
   }
 
   template <class Char>
-  static bool touches_word(const Char* text, std::size_t begin, std::size_t start,
-                           std::size_t stop, std::size_t end) {
+  static bool touches_word(const Char* text, std::size_t begin, std::size_t start, std::size_t stop,
+                           std::size_t end) {
     return (start > begin && has(text[start - 1], unicode::kRegexWord)) ||
            (stop < end && has(text[stop], unicode::kRegexWord));
   }

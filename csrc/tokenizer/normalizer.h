@@ -28,9 +28,8 @@ class Normalizer {
       : options_(options),
         active_((options.clean_text ? unicode::kRemoved | unicode::kBlank : 0) |
                 (options.handle_chinese_chars ? unicode::kIdeograph : 0) |
-                (options.strip_accents
-                     ? unicode::kMark | unicode::kDecomposes | unicode::kReorders
-                     : 0) |
+                (options.strip_accents ? unicode::kMark | unicode::kDecomposes | unicode::kReorders
+                                       : 0) |
                 (options.lowercase ? unicode::kUpper : 0)) {}
 
   const NormalizerOptions& options() const { return options_; }
@@ -39,7 +38,8 @@ class Normalizer {
   unsigned active() const { return active_; }
 
   // Calls `sink.put(code point, record flags, origin)` for each normalised character of
-  // text[pos, end), and returns `end`; or stops early, after at least one character, in front of an
+  // text[pos, end), or `sink.put_alone` when there is a space in front of it and behind it, and
+  // returns `end`; or stops early, after at least one character, in front of an
   // ASCII character for which `sink.may_stop()` is true. `begin` is where the string starts that
   // the library would have normalised as a whole.
   template <class Char, class Sink>
@@ -53,6 +53,8 @@ class Normalizer {
         sink.put(c, r.flags, pos);
       } else if (flags & (unicode::kRemoved | unicode::kBlank)) {
         if (!(flags & unicode::kRemoved)) put_space(pos, sink);
+      } else if (flags == unicode::kIdeograph) {
+        sink.put_alone(c, r.flags, pos);
       } else if (flags & unicode::kIdeograph) {
         put_space(pos, sink);
         put_decomposed(c, r, pos, sink);

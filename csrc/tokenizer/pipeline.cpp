@@ -12,12 +12,16 @@ std::string normalize(const Normalizer& normalizer, const std::string& text) {
       std::uint8_t bytes[kMaxUtf8Bytes];
       utf8.append(reinterpret_cast<const char*>(bytes), encode_utf8(c, bytes));
     }
+    void put_alone(char32_t c, unsigned flags, std::size_t origin) {
+      put(U' ', 0, origin);
+      put(c, flags, origin);
+      put(U' ', 0, origin);
+    }
     static bool may_stop() { return false; }
   } sink;
   std::u32string characters;
   for (std::size_t pos = 0; pos < text.size();) characters += decode_utf8(text, pos);
-  if (!characters.empty())
-    normalizer.run(characters.data(), 0, 0, characters.size(), sink);
+  if (!characters.empty()) normalizer.run(characters.data(), 0, 0, characters.size(), sink);
   return sink.utf8;
 }
 

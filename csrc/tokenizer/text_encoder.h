@@ -13,89 +13,9 @@
 #include "tokenizer/ascii.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/token_buffer.h"
+#include "tokenizer/word_builder.h"
 
 namespace fastbert {
-
-// Splits normalised characters into words, as BertPreTokenizer does, and words into tokens. A sink
-// of Normalizer::run.
-template <bool kSpans>
-class WordBuilder {
- public:
-  WordBuilder(const WordPiece& model, TokenBuffer& out) : model_(model), out_(out) {}
-
-  bool may_stop() const { return chars_ == 0; }
-
-  void put(char32_t c, unsigned flags, std::size_t origin) {
-    if (!(flags & (unicode::kSpace | unicode::kPunctuation))) {
-      append(c, origin);
-      return;
-    }
-    flush();
-    if (flags & unicode::kPunctuation) {
-      append(c, origin);
-      flush();
-    }
-  }
-
-  // Ends the word.
-  void flush() {
-    if (chars_ == 0) return;
-    out_.reserve(bytes_.size());
-    if (chars_ > model_.max_word_chars())
-      push_unknown();
-    else
-      push_pieces();
-    bytes_.clear();
-    origins_.clear();
-    chars_ = 0;
-    has_nul_ = false;
-  }
-
- private:
-  void append(char32_t c, std::size_t origin) {
-    if (chars_ == 0) first_origin_ = origin;
-    last_origin_ = origin;
-    // A word that is too long is unknown whatever it holds.
-    if (++chars_ > model_.max_word_chars() && chars_ > 1) return;
-    std::uint8_t utf8[kMaxUtf8Bytes];
-    const std::size_t size = encode_utf8(c, utf8);
-    bytes_.insert(bytes_.end(), utf8, utf8 + size);
-    if constexpr (kSpans) origins_.insert(origins_.end(), size, origin);
-    has_nul_ |= c == 0;
-  }
-
-  void push_unknown() {
-    out_.push<kSpans>(model_.unknown_id(), first_origin_, last_origin_ + 1);
-  }
-
-  void push_pieces() {
-    if (bytes_.size() <= WordKey::kMaxBytes && !has_nul_) {
-      const std::int32_t id = model_.find_whole(make_word_key(bytes_.data(), bytes_.size()));
-      if (id != WordTable::kNotHere) {
-        out_.push<kSpans>(id, first_origin_, last_origin_ + 1);
-        return;
-      }
-    }
-    if constexpr (kSpans) ends_.resize(bytes_.size());
-    const std::size_t pieces = model_.split(bytes_.data(), bytes_.size(), out_.free_ids(),
-                                            kSpans ? ends_.data() : nullptr);
-    if constexpr (kSpans)
-      for (std::size_t i = 0; i < pieces; ++i)
-        out_.set_span(out_.size() + i, origins_[i ? ends_[i - 1] : 0], origins_[ends_[i] - 1] + 1);
-    out_.advance(pieces);
-    if (!pieces) push_unknown();
-  }
-
-  const WordPiece& model_;
-  TokenBuffer& out_;
-  std::vector<std::uint8_t> bytes_;    // the word so far, UTF-8
-  std::vector<std::size_t> origins_;   // of each byte
-  std::vector<std::uint32_t> ends_;    // of the pieces
-  std::size_t chars_ = 0;
-  std::size_t first_origin_ = 0;
-  std::size_t last_origin_ = 0;
-  bool has_nul_ = false;
-};
 
 template <bool kSpans>
 class TextEncoder {
@@ -129,6 +49,11 @@ class TextEncoder {
       characters.push_back(c);
       origins.push_back(origin);
     }
+    void put_alone(char32_t c, unsigned flags, std::size_t origin) {
+      put(U' ', unicode::kSpace, origin);
+      put(c, flags, origin);
+      put(U' ', unicode::kSpace, origin);
+    }
     static bool may_stop() { return false; }
   };
 
@@ -141,10 +66,14 @@ class TextEncoder {
       const auto is_space = [](Char c) {
         return (unicode::record(to_code_point(c)).flags & unicode::kRegexSpace) != 0;
       };
-      const auto front = static_cast<std::size_t>(std::find_if_not(first, last, is_space) - first);
-      while (last > first && is_space(last[-1])) --last, --end;
+      const Char* content = std::find_if_not(first, last, is_space);
+      auto front = static_cast<std::size_t>(content - first);
+      std::size_t back = 0;
+      while (last > first && is_space(last[-1])) --last, ++back;
       const bool is_first = out_.size() == first_token_ || begin == 0;
-      if (!(pipeline_.added_spans().keep_single_first && is_first && front == 1)) begin += front;
+      if (pipeline_.added_spans().keep_single_first && is_first && front == 1) front = 0;
+      begin = std::min(begin + front, end);
+      end = std::max(end - std::min(back, end), begin);
     }
     out_.reserve(1);
     out_.push<kSpans>(id, begin, end);

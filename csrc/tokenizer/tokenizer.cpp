@@ -25,6 +25,20 @@ std::size_t threads_for(std::size_t chars, int requested) {
   return std::min(useful, static_cast<std::size_t>(allowed));
 }
 
+// parallel_for, but a lack of memory in any thread becomes an exception of the caller.
+template <class Body>
+void encode_in_parallel(std::size_t n, std::size_t grain, int threads, const Body& body) {
+  std::atomic<bool> out_of_memory{false};
+  parallel_for(n, grain, threads, [&](std::size_t begin, std::size_t end) noexcept {
+    try {
+      body(begin, end);
+    } catch (const std::exception&) {
+      out_of_memory = true;
+    }
+  });
+  if (out_of_memory) throw std::bad_alloc();
+}
+
 struct PairCounts {
   std::size_t first;
   std::size_t second;
@@ -175,8 +189,7 @@ TokenBatch Tokenizer::encode(std::span<const Text> texts, std::span<const Text> 
   for (const Text& text : texts) chars += text.size;
   for (const Text& text : pairs) chars += text.size;
   const std::size_t threads = threads_for(chars, options.threads);
-  const std::size_t slices =
-      std::min(texts.size(), threads == 1 ? 1 : threads * kSlicesPerThread);
+  const std::size_t slices = std::min(texts.size(), threads == 1 ? 1 : threads * kSlicesPerThread);
 
   TokenBatch batch;
   batch.texts_ = texts.size();
@@ -186,22 +199,20 @@ TokenBatch Tokenizer::encode(std::span<const Text> texts, std::span<const Text> 
   for (std::size_t i = 0; i < texts.size(); i += grain)
     batch.slices_.emplace_back(options.with_spans);
 
-  std::atomic<bool> out_of_memory{false};
-  parallel_for(texts.size(), grain, static_cast<int>(threads),
-               [&](std::size_t begin, std::size_t end) noexcept {
-                 try {
-                   SliceEncoder encoder(pipeline_, template_for(!pairs.empty()), options,
-                                        batch.slices_[begin / grain]);
-                   encoder.encode(texts.subspan(begin, end - begin),
-                                  pairs.empty() ? pairs : pairs.subspan(begin, end - begin));
-                 } catch (const std::exception&) {
-                   out_of_memory = true;
-                 }
-               });
-  if (out_of_memory) throw std::bad_alloc();
+  const auto encode_slice = [&](std::size_t begin, std::size_t end) {
+    SliceEncoder encoder(pipeline_, template_for(!pairs.empty()), options,
+                         batch.slices_[begin / grain]);
+    encoder.encode(texts.subspan(begin, end - begin),
+                   pairs.empty() ? pairs : pairs.subspan(begin, end - begin));
+  };
+  if (slices == 1)
+    encode_slice(0, texts.size());
+  else
+    encode_in_parallel(texts.size(), grain, static_cast<int>(threads), encode_slice);
   if (batch.tokens() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
-    throw std::length_error("the batch has " + std::to_string(batch.tokens()) +
-                            " tokens, but offsets end at 2147483647; give fewer texts at a time");
+    throw std::invalid_argument(
+        "the batch has " + std::to_string(batch.tokens()) +
+        " tokens, but offsets end at 2147483647; give fewer texts at a time");
   return batch;
 }
 

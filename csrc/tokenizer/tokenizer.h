@@ -77,8 +77,8 @@ class Tokenizer {
 
   const Template& template_for(bool pairs) const { return pairs ? pair_ : single_; }
 
-  // `pairs` is empty or has the size of `texts`. Throws std::bad_alloc, and std::length_error when
-  // the tokens cannot be counted in 32 bits.
+  // `pairs` is empty or has the size of `texts`. Throws std::bad_alloc, and std::invalid_argument
+  // when the tokens cannot be counted in 32 bits.
   TokenBatch encode(std::span<const Text> texts, std::span<const Text> pairs,
                     const EncodeOptions& options) const;
 

@@ -13,6 +13,10 @@ class TrieBuilder {
   explicit TrieBuilder(std::vector<Trie::Unit>& units) : units_(units) {}
 
   void build(std::span<const std::span<const TrieKey>> key_sets) {
+    std::size_t keys = 0;
+    for (const std::span<const TrieKey> set : key_sets) keys += set.size();
+    units_.reserve(kUnitsPerKey * keys);
+    slots_.reserve(kUnitsPerKey * keys);
     grow(key_sets.size() + kAlphabet);
     slots_[0].base_taken = true;  // base 0 says that a node has no children yet
     for (std::uint32_t set = 0; set < key_sets.size(); ++set) {
@@ -30,6 +34,7 @@ class TrieBuilder {
   static constexpr std::uint32_t kAlphabet = 256;
   static constexpr std::uint32_t kMaxUnits = 1u << (32 - Trie::kLabelBits);
   static constexpr int kMaxTries = 64;
+  static constexpr std::size_t kUnitsPerKey = 3;  // 2.2 in the English vocabulary of BERT
 
   // A node whose keys share their first `depth` bytes.
   struct Node {
@@ -101,7 +106,7 @@ class TrieBuilder {
   void grow(std::size_t count) {
     const std::size_t old_size = units_.size();
     if (old_size + count > kMaxUnits - kAlphabet)
-      throw std::length_error("the vocabulary needs more than 2^23 trie nodes");
+      throw std::invalid_argument("the vocabulary needs more than 2^23 trie nodes");
     units_.resize(old_size + count);
     slots_.resize(old_size + count);
     for (std::size_t i = old_size; i < old_size + count; ++i) {

@@ -24,7 +24,7 @@ class Trie {
   };
 
   // One root per set of keys; each set is sorted by its bytes and holds no key twice.
-  // Throws std::length_error when the sets need more than 2^23 nodes.
+  // Throws std::invalid_argument when the sets need more than 2^23 nodes.
   explicit Trie(std::span<const std::span<const TrieKey>> key_sets);
 
   std::uint32_t root(std::size_t key_set) const { return static_cast<std::uint32_t>(key_set); }

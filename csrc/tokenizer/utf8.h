@@ -21,7 +21,9 @@ inline char32_t to_code_point(Char c) {
 
 // Writes `c` at `out` and returns how many bytes it took.
 inline std::size_t encode_utf8(char32_t c, std::uint8_t* out) {
-  const auto tail = [c](int shift) { return static_cast<std::uint8_t>(0x80 | ((c >> shift) & 0x3F)); };
+  const auto tail = [c](int shift) {
+    return static_cast<std::uint8_t>(0x80 | ((c >> shift) & 0x3F));
+  };
   if (c < 0x80) {
     out[0] = static_cast<std::uint8_t>(c);
     return 1;

@@ -112,9 +112,9 @@ std::int32_t Vocabulary::id(std::string_view token) const {
 }
 
 std::vector<std::uint32_t>::const_iterator Vocabulary::find_id(std::int32_t id) const {
-  const auto found =
-      std::lower_bound(by_id_.begin(), by_id_.end(), id,
-                       [this](std::uint32_t index, std::int32_t i) { return spans_[index].id < i; });
+  const auto found = std::lower_bound(
+      by_id_.begin(), by_id_.end(), id,
+      [this](std::uint32_t index, std::int32_t i) { return spans_[index].id < i; });
   return found == by_id_.end() || spans_[*found].id != id ? by_id_.end() : found;
 }
 

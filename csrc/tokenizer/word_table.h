@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "tokenizer/ascii.h"
+
 namespace fastbert {
 
 // A word of 1 to 16 bytes, padded with NULs. A word that contains NUL has no key.
@@ -16,6 +18,15 @@ struct WordKey {
   static constexpr std::size_t kMaxBytes = 16;
   bool operator==(const WordKey&) const = default;
 };
+
+// The key of word[0, size), of which WordKey::kMaxBytes bytes can be read.
+inline WordKey make_word_key(const std::uint8_t* word, std::size_t size) {
+  const auto first = [](std::uint64_t x, std::size_t bytes) {
+    return bytes < ascii::kBlock ? x & ((std::uint64_t{1} << 8 * bytes) - 1) : x;
+  };
+  if (size <= ascii::kBlock) return {first(ascii::load(word), size), 0};
+  return {ascii::load(word), first(ascii::load(word + ascii::kBlock), size - ascii::kBlock)};
+}
 
 // Open addressing with a bounded search. A word that finds no free slot nearby is left out: this
 // table only saves time, the trie knows every word.

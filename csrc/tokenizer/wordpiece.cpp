@@ -26,8 +26,7 @@ bool can_start_word(std::string_view token) {
   std::size_t pos = 0;
   decode_utf8(token, pos);
   const bool one_character = pos == token.size();
-  return !contains_any(token,
-                       unicode::kSpace | (one_character ? 0 : unicode::kPunctuation));
+  return !contains_any(token, unicode::kSpace | (one_character ? 0 : unicode::kPunctuation));
 }
 
 bool can_continue_word(std::string_view piece) {
@@ -69,19 +68,14 @@ WordTable make_table(const Vocabulary& vocabulary) {
   }
   WordTable table(words.size());
   for (const Vocabulary::Entry& word : words) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(word.token.data());
+    std::uint8_t bytes[WordKey::kMaxBytes] = {};
+    std::memcpy(bytes, word.token.data(), word.token.size());
     table.insert(make_word_key(bytes, word.token.size()), word.id);
   }
   return table;
 }
 
 }  // namespace
-
-WordKey make_word_key(const std::uint8_t* word, std::size_t size) {
-  std::uint8_t padded[WordKey::kMaxBytes] = {};
-  std::memcpy(padded, word, size);
-  return {ascii::load(padded), ascii::load(padded + ascii::kBlock)};
-}
 
 WordPiece::WordPiece(const Vocabulary& vocabulary, const WordPieceOptions& options)
     : unknown_id_(vocabulary.id(options.unknown_token)),

@@ -48,7 +48,4 @@ class WordPiece {
   Trie trie_;
 };
 
-// The key of a word of at most WordKey::kMaxBytes bytes, none of them NUL.
-WordKey make_word_key(const std::uint8_t* word, std::size_t size);
-
 }  // namespace fastbert

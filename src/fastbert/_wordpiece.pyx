@@ -1,5 +1,4 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# distutils: language = c++
 """The border between Python strings and csrc/tokenizer: no algorithm lives here.
 
 A str is handed over as it is stored, at 1, 2 or 4 bytes per character. A tuple keeps the texts
@@ -20,7 +19,7 @@ cimport numpy as cnp
 
 cnp.import_array()
 
-cdef Py_ssize_t MAX_CHARACTERS = 2147483647  # spans are int32
+cdef Py_ssize_t MAX_INT32 = 2147483647
 
 
 cdef extern from * nogil:
@@ -184,11 +183,11 @@ cdef class Vocabulary:
             return None
         return None if found < 0 else found
 
-    def id_to_token(self, int64_t token_id):
+    def id_to_token(self, token_id):
         """The token with the id `token_id`, or None."""
-        if not 0 <= token_id <= 2147483647 or not self.vocabulary.contains_id(<int32_t>token_id):
+        if not 0 <= token_id <= MAX_INT32 or not self.vocabulary.contains_id(token_id):
             return None
-        return to_str(self.vocabulary.token(<int32_t>token_id))
+        return to_str(self.vocabulary.token(token_id))
 
 
 cdef vector[SpecialToken] make_special_tokens(list tokens) except *:
@@ -237,10 +236,10 @@ cdef int borrow_texts(str name, tuple texts, vector[Text]& out) except -1:
         if not PyUnicode_Check(<object>item):
             raise TypeError(f"{name}[{i}] is {type(<object>item).__name__}, but a text is a str")
         make_str_ready(item)
-        if PyUnicode_GET_LENGTH(item) > MAX_CHARACTERS:
+        if PyUnicode_GET_LENGTH(item) > MAX_INT32:  # spans are int32
             raise ValueError(
                 f"{name}[{i}] has {PyUnicode_GET_LENGTH(item)} characters; "
-                f"the most is {MAX_CHARACTERS}"
+                f"the most is {MAX_INT32}"
             )
         text.data = PyUnicode_DATA(item)
         text.size = <size_t>PyUnicode_GET_LENGTH(item)

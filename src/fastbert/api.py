@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, overload
@@ -101,7 +102,7 @@ def encode(
         float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, see
         `Encoder.encode`.
     """
-    return _load_once(model).encode(texts, **options)
+    return _load_once(os.fspath(model)).encode(texts, **options)
 
 
 def cpu_info() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbert import postprocessing, windows
 from fastbert._native import _core
+from fastbert.batches import Batch, Result, cut
 from fastbert.config import EncoderConfig, read_config
 from fastbert.errors import ConfigError
 from fastbert.modules import SentenceModules, read_modules
@@ -30,6 +32,7 @@ __all__ = ["Encoder", "OutputArray", "OutputList"]
 Array = NDArray[np.float32]
 OutputArray = NDArray[Any]
 OutputList = list[Any]
+OutputValue = Literal["sentence_embedding", "token_embeddings"] | None
 OnOverflow = Literal["truncate", "error", "window"]
 
 _COMPUTE_TYPES = ("float32",)
@@ -37,10 +40,8 @@ _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
-# Texts that are tokenised together, and tokens of one native call. Neither changes a result; they
-# bound the memory in use and the time until Ctrl-C or the progress bar gets its turn.
+# Texts that are tokenised together: bounds the memory in use, changes no result.
 _TEXTS_AT_ONCE = 4096
-_TOKENS_AT_ONCE = 8192
 
 _logger = logging.getLogger("fastbert")
 
@@ -125,7 +126,7 @@ class Encoder:
         prompt: str | None = None,
         batch_size: int | None = None,
         show_progress_bar: bool | None = None,
-        output_value: Literal["sentence_embedding", "token_embeddings"] | None = "sentence_embedding",
+        output_value: OutputValue = "sentence_embedding",
         precision: Precision = "float32",
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
@@ -154,8 +155,8 @@ class Encoder:
             threads: of this call.
 
         Returns:
-            (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one; a list where
-            `output_value` is not "sentence_embedding".
+            (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one; a list
+            where `output_value` is not "sentence_embedding".
 
         Raises:
             TypeError: if a text is not a str.
@@ -194,7 +195,9 @@ class Encoder:
             options["prompt_name"] = "query"
         return self.encode(texts, **options)
 
-    def encode_document(self, texts: str | Sequence[str], **options: Any) -> OutputArray | OutputList:
+    def encode_document(
+        self, texts: str | Sequence[str], **options: Any
+    ) -> OutputArray | OutputList:
         """`encode` with the prompt "document", or else "passage" or "corpus"."""
         if options.get("prompt_name") is None and options.get("prompt") is None:
             named = [name for name in _DOCUMENT_PROMPTS if self.prompts.get(name)]
@@ -214,8 +217,8 @@ class Encoder:
     def _check_vocabulary(self) -> None:
         if self.tokenizer.vocab_size > self.config.vocab_size:
             raise ConfigError(
-                f"{self._modules.transformer}: the tokenizer has {self.tokenizer.vocab_size} tokens, "
-                f"but config.json says vocab_size {self.config.vocab_size}"
+                f"{self._modules.transformer}: the tokenizer has {self.tokenizer.vocab_size} "
+                f"tokens, but config.json says vocab_size {self.config.vocab_size}"
             )
 
     def _length_limit(self, wanted: int | None) -> int:
@@ -239,7 +242,9 @@ class Encoder:
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         if prompt is not None:
             if name is not None:
-                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=3)
+                warnings.warn(
+                    "prompt is used, prompt_name is ignored", stacklevel=_callers_level()
+                )
             return prompt
         name = self.default_prompt_name if name is None else name
         return "" if name is None else self._named_prompt(name)
@@ -252,7 +257,7 @@ class Encoder:
 
     # --- from texts to vectors ---
 
-    def _batches(self, run: _Run) -> Iterator[_Batch]:
+    def _batches(self, run: _Run) -> Iterator[Batch]:
         """Tokenise some thousand texts at a time and cut them into native calls."""
         limit = None if run.on_overflow == "window" else self.max_seq_length
         for first in range(0, len(run.texts), _TEXTS_AT_ONCE):
@@ -263,10 +268,10 @@ class Encoder:
                 texts = [text.lower() for text in texts]
             tokens = self.tokenizer.encode_batch(texts, max_length=limit, threads=run.threads)
             self._check_lengths(tokens, run.on_overflow, first)
-            yield from _cut(tokens.ids, tokens.offsets, run.batch_size)
+            yield from cut(tokens.ids, tokens.offsets, run.batch_size)
 
     def _check_lengths(self, tokens: Tokens, on_overflow: OnOverflow, first: int) -> None:
-        if on_overflow == "window" or not (len(tokens.lengths) and tokens.lengths.max() > self.max_seq_length):
+        if on_overflow == "window" or tokens.lengths.max(initial=0) <= self.max_seq_length:
             return
         worst = int(np.argmax(tokens.lengths > self.max_seq_length))
         fact = (
@@ -280,19 +285,23 @@ class Encoder:
             warnings.warn(
                 f'{fact}: the rest of it is ignored (on_overflow="window" uses all of it, "error" '
                 "refuses it; this is said once per model)",
-                stacklevel=5,
+                stacklevel=_callers_level(),
             )
 
-    def _encode_batch(self, batch: _Batch, run: _Run) -> _Result:
+    def _encode_batch(self, batch: Batch, run: _Run) -> Result:
         """One native call, and what follows it."""
         skip = self._prompt_tokens(run.prompt)
         too_long = run.on_overflow == "window" and batch.longest > self.max_seq_length
         poolings = list(self._modules.pooling)
         if not run.wants_tokens and not too_long:
             vectors = self._native.forward(
-                batch.ids, batch.offsets, poolings=poolings, pool_skip=skip, threads=run.threads or 0
+                batch.ids,
+                batch.offsets,
+                poolings=poolings,
+                pool_skip=skip,
+                threads=run.threads or 0,
             )
-            return _Result(self._finish(vectors, run), batch, None)
+            return Result(self._finish(vectors, run), batch, None)
         if too_long:
             pieces = windows.split(batch.ids, batch.offsets, self.max_seq_length)
             rows = self._native.forward(pieces.ids, pieces.offsets, threads=run.threads or 0)
@@ -300,7 +309,7 @@ class Encoder:
         else:
             token_vectors = self._native.forward(batch.ids, batch.offsets, threads=run.threads or 0)
         vectors = _core.pool(token_vectors, batch.offsets, poolings, skip)
-        return _Result(self._finish(vectors, run), batch, token_vectors)
+        return Result(self._finish(vectors, run), batch, token_vectors)
 
     def _finish(self, vectors: Array, run: _Run) -> Array:
         for step in self._steps:
@@ -311,7 +320,7 @@ class Encoder:
 
     def _output(
         self,
-        results: list[_Result],
+        results: list[Result],
         run: _Run,
         output_value: str | None,
         precision: Precision,
@@ -322,7 +331,9 @@ class Encoder:
             vectors = (
                 results[0].vectors
                 if len(results) == 1
-                else np.concatenate([np.zeros((0, dimension), np.float32), *(r.vectors for r in results)])
+                else np.concatenate(
+                    [np.zeros((0, dimension), np.float32), *(r.vectors for r in results)]
+                )
             )
             output: OutputArray = vectors[0] if single else vectors
             return output if precision == "float32" else quantize_embeddings(output, precision)
@@ -349,65 +360,20 @@ class _Run:
     threads: int | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Batch:
-    """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,)."""
-
-    ids: NDArray[np.int32]
-    offsets: NDArray[np.int32]
-
-    @property
-    def count(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def longest(self) -> int:
-        return int(np.diff(self.offsets).max(initial=0))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Result:
-    """Vectors (texts, dim) of a batch and, when asked for, those of its tokens (tokens, hidden)."""
-
-    vectors: Array
-    batch: _Batch
-    token_vectors: Array | None
-
-    def texts(self) -> Iterator[dict[str, OutputArray]]:
-        assert self.token_vectors is not None
-        bounds = self.batch.offsets.tolist()
-        for i, vector in enumerate(self.vectors):
-            part = slice(bounds[i], bounds[i + 1])
-            yield {
-                "input_ids": self.batch.ids[part],
-                "token_embeddings": self.token_vectors[part],
-                "sentence_embedding": vector,
-            }
-
-
-def _cut(
-    ids: NDArray[np.int32], offsets: NDArray[np.int32], batch_size: int | None
-) -> Iterator[_Batch]:
-    """Batches of at most `batch_size` texts and `_TOKENS_AT_ONCE` tokens, one text at least."""
-    texts = len(offsets) - 1
-    if len(ids) <= _TOKENS_AT_ONCE and (batch_size is None or texts <= batch_size):
-        yield _Batch(ids, offsets)
-        return
-    first = 0
-    while first < texts:
-        begin = offsets[first]
-        last = int(np.searchsorted(offsets, begin + _TOKENS_AT_ONCE, side="right")) - 1
-        last = min(max(last, first + 1), texts, first + (batch_size or texts))
-        yield _Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin)
-        first = last
-
-
 def _as_list(texts: Sequence[str]) -> Sequence[str]:
     if isinstance(texts, list | tuple):
         return texts
     if isinstance(texts, bytes | bytearray | Mapping) or not hasattr(texts, "__iter__"):
         raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
     return list(texts)
+
+
+def _callers_level() -> int:
+    """The stacklevel that makes a warning point at the line outside this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("fastbert."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:

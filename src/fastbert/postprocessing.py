@@ -19,8 +19,8 @@ Step = Callable[[Array], Array]  # (texts, width before) to (texts, width after)
 def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str) -> list[Step]:
     """One function per module, in order.
 
-    They are native: NumPy's own product of a row may differ in its last bits with the number of rows
-    around it, and a text's vector must not depend on its company.
+    They are native: NumPy's own product of a row may differ in its last bits with the number of
+    rows around it, and a text's vector must not depend on its company.
     """
     return [_step(module, isa) for module in modules]
 

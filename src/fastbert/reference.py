@@ -1,17 +1,18 @@
 """BERT's forward pass in plain NumPy: slow, short, and the definition of correct.
 
-Read this page first. The native code computes the same under the same names; every kernel is tested
-against a function of this file, and the benchmarks show what the native code gains over it.
+Read this page first. The native code computes the same under the same names; every kernel is
+tested against a function of this file, and the benchmarks show what the native code gains over it.
 
-A *ragged batch* is one run of token ids and the offsets at which its texts begin and end, so there is
-no padding and no mask: text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``. Letters in the comments:
-``T`` tokens of one text, ``H`` hidden size, ``N`` heads, ``D = H / N`` head size, ``F`` inner size of
-the feed-forward part, ``V`` vocabulary. Weights are a dictionary under the names of
+A *ragged batch* is one run of token ids and the offsets at which its texts begin and end, so there
+is no padding and no mask: text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``. Letters in the
+comments: ``T`` tokens of one text, ``H`` hidden size, ``N`` heads, ``D = H / N`` head size, ``F``
+inner size of the feed-forward part, ``V`` vocabulary. Weights are a dictionary under the names of
 :mod:`fastbert.families`; a linear layer's weight is (outputs, inputs).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -170,7 +171,7 @@ def forward(
     """The whole encoder: (texts, len(poolings) * H), or (tokens, H) when `poolings` is empty."""
     types = np.zeros_like(ids) if type_ids is None else type_ids
     results = []
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for begin, end in itertools.pairwise(offsets):
         x = embed(ids[begin:end], types[begin:end], config, weights)
         for index in range(config.num_hidden_layers):
             x = layer(x, index, config, weights)

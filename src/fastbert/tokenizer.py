@@ -1,5 +1,7 @@
 """Text to token ids: the WordPiece tokenizer of BERT, the same as the `tokenizers` library's."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -8,8 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbert._wordpiece import WordPieceTokenizer
+from fastbert._native import _wordpiece
 from fastbert.tokenizer_files import TokenizerDefinition, read_definition
+
+__all__ = ["Tokenizer", "Tokens"]
+
+_MAX_INT32 = 2**31 - 1
 
 
 class Tokens(NamedTuple):
@@ -65,7 +71,7 @@ class Tokenizer:
         self._added_ids = {token.content: token.id for token in definition.added_tokens}
         self._added_contents = {token.id: token.content for token in definition.added_tokens}
         self._special_counts = (len(definition.single), len(definition.pair))
-        self._wordpiece = WordPieceTokenizer(
+        self._wordpiece = _wordpiece.WordPieceTokenizer(
             definition.vocabulary,
             clean_text=definition.clean_text,
             handle_chinese_chars=definition.handle_chinese_chars,
@@ -90,7 +96,7 @@ class Tokenizer:
         self.unk_id = unk_id
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | PathLike[str]) -> "Tokenizer":
+    def from_pretrained(cls, name_or_path: str | PathLike[str]) -> Tokenizer:
         """Load the tokenizer of a model.
 
         A directory is read as it is: `tokenizer.json`, or else `vocab.txt`, with
@@ -152,7 +158,7 @@ class Tokenizer:
             raise ValueError(f"{len(text_tuple)} texts have {len(pair_tuple)} pairs")
         limit = -1
         if max_length is not None:
-            limit = max_length
+            limit = min(max_length, _MAX_INT32)
             least = self._special_counts[pairs is not None] if add_special_tokens else 0
             if limit < least:
                 raise ValueError(f"max_length is {limit}, but special tokens alone are {least}")
@@ -160,9 +166,14 @@ class Tokenizer:
             threads = 0
         elif threads < 1:
             raise ValueError(f"threads is {threads}, but must be positive")
-        return Tokens(
-            *self._wordpiece.encode_batch(
-                text_tuple, pair_tuple, add_special_tokens, limit, return_spans, threads
+        return Tokens._make(
+            self._wordpiece.encode_batch(
+                text_tuple,
+                pair_tuple,
+                add_special_tokens,
+                limit,
+                return_spans,
+                min(threads, _MAX_INT32),
             )
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastbert._wordpiece import Vocabulary
+from fastbert._native import _wordpiece
 
 __all__ = ["AddedToken", "Template", "TokenizerDefinition", "read_definition"]
 
@@ -73,7 +73,7 @@ class TokenizerDefinition:
     """
 
     path: Path
-    vocabulary: Vocabulary
+    vocabulary: _wordpiece.Vocabulary
     unknown_token: str
     continuation_prefix: str
     max_word_chars: int
@@ -238,7 +238,7 @@ def _read_tokenizer_json(path: Path) -> dict[str, Any]:
     max_word_chars = _get(model, "max_input_chars_per_word", int, "model")
     if not 0 <= max_word_chars < 2**63:
         raise ValueError(f"model.max_input_chars_per_word is {_shown(max_word_chars)}")
-    vocabulary = Vocabulary.from_dict(_get(model, "vocab", dict, "model"))
+    vocabulary = _wordpiece.Vocabulary.from_dict(_get(model, "vocab", dict, "model"))
     return {
         "vocabulary": vocabulary,
         "unknown_token": _get(model, "unk_token", str, "model"),
@@ -261,7 +261,7 @@ def _read_normalizer(section: object) -> dict[str, bool]:
     return {**switches, "strip_accents": strip_accents}
 
 
-def _read_added_tokens(section: object, vocabulary: Vocabulary) -> list[AddedToken]:
+def _read_added_tokens(section: object, vocabulary: _wordpiece.Vocabulary) -> list[AddedToken]:
     """The added tokens, with the ids that the `tokenizers` library gives them.
 
     It does not heed the ids in the file: a token has its id of the vocabulary, others follow on.
@@ -372,7 +372,7 @@ def _read_piece(piece: object, where: str) -> tuple[str, dict[str, Any]]:
 
 def _read_vocab_txt(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that transformers would give a tokenizer made of a vocab.txt."""
-    vocabulary = Vocabulary.from_lines(path.read_bytes())
+    vocabulary = _wordpiece.Vocabulary.from_lines(path.read_bytes())
     is_mpnet = str(config.get("tokenizer_class")).startswith("MPNet")
     usual = {role: names[-1 if is_mpnet else 0] for role, names in _USUAL_NAMES.items()}
     names = usual | {role: name for role, (name,) in _read_special_names(config).items()}

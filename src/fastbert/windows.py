@@ -1,4 +1,4 @@
-"""Texts that are longer than the model: overlapping windows, and token vectors put together again."""
+"""Texts longer than the model: overlapping windows, and token vectors put together again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def split(ids: Integers, offsets: Integers, max_length: int) -> Windows:
         for i, (first, last) in enumerate(stretches):
             stretch = ids[begin + first : begin + last]
             whole = len(stretches) == 1
-            window = stretch if whole else np.concatenate((ids[begin : begin + 1], stretch, ids[end - 1 : end]))
+            window = stretch if whole else np.concatenate((ids[[begin]], stretch, ids[[end - 1]]))
             lead = 0 if whole else 1
             # The window's own share: up to the middle of what it has in common with its neighbours.
             left = first if i == 0 else (first + stretches[i - 1][1]) // 2

@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 #include "layer_norm.h"
 #include "matmul.h"
+#include "peak.h"
 
 namespace fastbert::FASTBERT_ISA {
 
@@ -19,6 +20,8 @@ const KernelTable& table() {
       layer_norm,
       embed,
       activate,
+      multiply_adds,
+      2 * Vec::kLanes * kPeakChains,
   };
   return kTable;  // constant: no code runs before the CPU has been checked
 }

@@ -1,0 +1,74 @@
+"""Ragged batches on their way through `Encoder.encode`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Batch", "Result", "cut"]
+
+# Tokens of one native call. They do not change a result; they bound the memory in use and the time
+# until Ctrl-C or the progress bar gets its turn, and are enough to keep many threads busy.
+_TOKENS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,)."""
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        """Number of texts."""
+        return len(self.offsets) - 1
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text."""
+        return int(np.diff(self.offsets).max(initial=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Vectors (texts, dim) of a batch and, when asked for, those of its tokens (tokens, hidden)."""
+
+    vectors: NDArray[np.float32]
+    batch: Batch
+    token_vectors: NDArray[np.float32] | None
+
+    def texts(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """Everything known about each text."""
+        if self.token_vectors is None:
+            raise ValueError("this result was made without token vectors")
+        bounds = self.batch.offsets.tolist()
+        for i, vector in enumerate(self.vectors):
+            part = slice(bounds[i], bounds[i + 1])
+            yield {
+                "input_ids": self.batch.ids[part],
+                "token_embeddings": self.token_vectors[part],
+                "sentence_embedding": vector,
+            }
+
+
+def cut(
+    ids: NDArray[np.int32], offsets: NDArray[np.int32], batch_size: int | None
+) -> Iterator[Batch]:
+    """Batches of at most `batch_size` texts and `_TOKENS_AT_ONCE` tokens, one text at least."""
+    texts = len(offsets) - 1
+    most = batch_size or texts
+    if len(ids) <= _TOKENS_AT_ONCE and texts <= most:
+        yield Batch(ids, offsets)
+        return
+    first = 0
+    while first < texts:
+        begin = offsets[first]
+        last = int(np.searchsorted(offsets, begin + _TOKENS_AT_ONCE, side="right")) - 1
+        last = min(max(last, first + 1), first + most, texts)
+        yield Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin)
+        first = last

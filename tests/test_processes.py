@@ -1,0 +1,187 @@
+"""Threads, forked children, signals and the environment: what happens around the arithmetic."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastbert
+
+TEXTS = ["hello world", "the cat runs very fast", "忘记密码怎么办"] * 40
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def run_python(code, *arguments, timeout=60, **environment):
+    """The standard output of a fresh interpreter that runs `code`; hangs become failures."""
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_forked_child_encodes_what_its_parent_encodes(tiny_model):
+    # The parent has used all its threads, the child has too, and so has its own child.
+    code = """
+        import os, sys, fastbert, numpy as np
+        encoder = fastbert.load(sys.argv[1], threads=4)
+        texts = ["hello world", "the cat runs very fast"] * 200
+        expected = encoder.encode(texts)
+        for generation in range(2):
+            child = os.fork()
+            if child:
+                os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            for _ in range(3):
+                assert (encoder.encode(texts) == expected).all()
+        assert (fastbert.load(sys.argv[1], threads=4).encode(texts) == expected).all()
+        print("same")
+        sys.stdout.flush()
+        os._exit(0)
+    """
+    assert run_python(code, tiny_model) == "same"
+
+
+def test_multiprocessing_by_fork_works(tiny_model):
+    code = """
+        import multiprocessing, sys, fastbert
+        encoder = fastbert.load(sys.argv[1], threads=3)
+        texts = ["hello world", "the cat runs very fast"] * 100
+        expected = encoder.encode(texts)
+        def work(i):
+            return bool((encoder.encode(texts) == expected).all())
+        with multiprocessing.get_context("fork").Pool(3) as pool:
+            print(all(pool.map(work, range(12))))
+    """
+    assert run_python(code, tiny_model) == "True"
+
+
+def test_many_python_threads_share_one_encoder(tiny_model):
+    encoder = fastbert.load(tiny_model, threads=2)
+    expected = encoder.encode(TEXTS)
+    wrong = []
+
+    def work(seed):
+        order = np.random.default_rng(seed).permutation(len(TEXTS))
+        for _ in range(10):
+            if (encoder.encode([TEXTS[i] for i in order]) != expected[order]).any():
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert wrong == []
+
+
+def test_other_threads_run_while_one_encodes(tiny_model):
+    encoder = fastbert.load(tiny_model)
+    stop, steps = threading.Event(), [0]
+
+    def count():
+        while not stop.is_set():
+            steps[0] += 1
+            time.sleep(0)
+
+    other = threading.Thread(target=count)
+    other.start()
+    before = steps[0]
+    encoder.encode(["the cat runs very fast"] * 4000)
+    during = steps[0] - before
+    stop.set()
+    other.join()
+    assert during > 10
+
+
+@pytest.mark.parametrize(("value", "threads"), [("1", 1), ("3", 3)])
+def test_omp_num_threads_is_obeyed(value, threads):
+    code = "import fastbert; print(fastbert.cpu_info()['threads'])"
+    assert run_python(code, OMP_NUM_THREADS=value) == str(threads)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_affinity_is_obeyed():
+    code = """
+        import os, fastbert
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        print(fastbert.cpu_info()["threads"])
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )
+    assert result.stdout.strip() == "1"
+
+
+def test_import_leaves_the_environment_alone():
+    code = """
+        import os
+        before = dict(os.environ)
+        import fastbert
+        fastbert.cpu_info()
+        assert dict(os.environ) == before
+        print("same")
+    """
+    assert run_python(code) == "same"
+
+
+def test_import_pulls_in_nothing_heavy():
+    code = """
+        import sys, fastbert
+        fastbert.Encoder
+        heavy = {"huggingface_hub", "tokenizers", "torch", "transformers", "urllib.request", "zipfile"}
+        print(sorted(heavy & set(sys.modules)))
+    """
+    assert run_python(code) == "[]"
+
+
+def test_ctrl_c_stops_a_long_call(tiny_model):
+    code = """
+        import sys, fastbert
+        encoder = fastbert.load(sys.argv[1])
+        texts = ["the cat runs very fast " * 8] * 2_000_000
+        print("ready", flush=True)
+        try:
+            encoder.encode(texts)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(tiny_model)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert out == "interrupted\n"
+
+
+def test_idle_workers_sleep_soon():
+    # libgomp tells what it read when it was loaded; its own default is 300,000 rounds, 4 to 14 ms.
+    result = subprocess.run(
+        [sys.executable, "-c", "import fastbert; fastbert.cpu_info()"],
+        env=os.environ | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    if "GOMP_SPINCOUNT" not in result.stderr:
+        pytest.skip("this OpenMP is not libgomp")
+    assert "GOMP_SPINCOUNT = '10000'" in result.stderr
