@@ -34,7 +34,8 @@ int usable_cores() {
     std::set<std::string> cores;
     for (int id = 0; id < CPU_SETSIZE; ++id) {
       if (!CPU_ISSET(id, &mask)) continue;
-      const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/";
+      const std::string topology =
+          "/sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/";
       const std::string siblings = first_line(topology + "thread_siblings_list");
       cores.insert(siblings.empty() ? std::to_string(id) : siblings);
     }

@@ -26,8 +26,8 @@ std::atomic<int> busy{0};
 
 // libgomp keeps a pool of workers per calling thread. After fork() the child has the calling thread
 // and its pool, but none of the workers, and the next region waits for them for ever. Threads that
-// the child starts itself get a fresh pool. So in a child the one inherited thread hands its regions
-// to a host thread. (libomp resets itself after fork; the detour costs it a thread switch.)
+// the child starts itself get a fresh pool. So in a child the one inherited thread hands its
+// regions to a host thread. (libomp resets itself after fork; the detour costs it a thread switch.)
 class Host {
  public:
   Host() { std::thread(&Host::serve, this).detach(); }
@@ -57,8 +57,8 @@ class Host {
 
 struct Inheritance {
   bool forked = false;
-  pthread_t thread{};     // the thread that called fork()
-  Host* host = nullptr;   // never deleted: its thread lives as long as the process
+  pthread_t thread{};    // the thread that called fork()
+  Host* host = nullptr;  // never deleted: its thread lives as long as the process
 } inheritance;
 
 void after_fork_in_child() {

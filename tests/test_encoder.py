@@ -14,7 +14,13 @@ from fastbert.config import read_config
 from fastbert.tokenizer import Tokenizer
 from fastbert.weights import load_weights
 
-TEXTS = ["how do I reset my password", "忘记密码怎么办", "", "hello world", "the cat runs very fast."]
+TEXTS = [
+    "how do I reset my password",
+    "忘记密码怎么办",
+    "",
+    "hello world",
+    "the cat runs very fast.",
+]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,9 @@ def test_company_does_not_matter_to_the_modules_behind_the_pooling(tmp_path):
 
 def test_token_embeddings_are_trimmed_matrices(encoder, tiny_model):
     matrices = encoder.encode(TEXTS, output_value="token_embeddings")
-    assert [len(m) for m in matrices] == np.diff(encoder.tokenizer.encode_batch(TEXTS).offsets).tolist()
+    assert [len(m) for m in matrices] == np.diff(
+        encoder.tokenizer.encode_batch(TEXTS).offsets
+    ).tolist()
     rows = expected(tiny_model, TEXTS, poolings=())
     np.testing.assert_allclose(np.concatenate(matrices), rows, atol=1e-5)
     single = encoder.encode(TEXTS[0], output_value="token_embeddings")
@@ -97,7 +105,9 @@ def test_truncated_dimensions_can_be_normalized_again(encoder, tiny_model):
 def test_precisions_have_their_types_and_shapes(encoder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few rows to take the ranges from
-        got = {p: encoder.encode(TEXTS, precision=p) for p in ("int8", "uint8", "binary", "ubinary")}
+        got = {
+            p: encoder.encode(TEXTS, precision=p) for p in ("int8", "uint8", "binary", "ubinary")
+        }
     assert {p: (v.dtype.name, v.shape) for p, v in got.items()} == {
         "int8": ("int8", (5, 32)),
         "uint8": ("uint8", (5, 32)),
@@ -109,7 +119,9 @@ def test_precisions_have_their_types_and_shapes(encoder):
 
 def test_prompts_are_put_before_the_text(tmp_path):
     encoder = fastbert.load(write_model(tmp_path, prompts={"query": "the ", "passage": "cat "}))
-    plain = {text: encoder.encode(text).tolist() for text in ("the dog", "cat dog", "dog", "my dog")}
+    plain = {
+        text: encoder.encode(text).tolist() for text in ("the dog", "cat dog", "dog", "my dog")
+    }
     assert encoder.encode_query("dog").tolist() == plain["the dog"]
     assert encoder.encode_document("dog").tolist() == plain["cat dog"]
     assert encoder.encode("dog", prompt="my ").tolist() == plain["my dog"]
@@ -117,7 +129,10 @@ def test_prompts_are_put_before_the_text(tmp_path):
     assert encoder.encode_query("dog", prompt="my ").tolist() == plain["my dog"]
     with pytest.warns(UserWarning, match="prompt_name is ignored"):
         encoder.encode("dog", prompt="my ", prompt_name="query")
-    with pytest.raises(ValueError, match=r"prompt_name is 'web', but this model has \['document', 'passage', 'query'\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"prompt_name is 'web', but this model has \['document', 'passage', 'query'\]",
+    ):
         encoder.encode("dog", prompt_name="web")
     always = fastbert.load(tmp_path, prompts={"mine": "my "}, default_prompt_name="mine")
     assert always.encode("dog").tolist() == plain["my dog"]
@@ -136,7 +151,9 @@ def test_prompt_can_be_left_out_of_the_pooling(tmp_path):
 def test_long_texts_are_cut_with_one_warning(tiny_model):
     encoder = fastbert.load(tiny_model)
     long = "hello world " * 60
-    with pytest.warns(UserWarning, match="text 1 has 122 tokens, but max_seq_length is 64") as caught:
+    with pytest.warns(
+        UserWarning, match="text 1 has 122 tokens, but max_seq_length is 64"
+    ) as caught:
         cut = encoder.encode(["cat", long])
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
@@ -226,7 +243,12 @@ def test_public_names():
         ("a", {"batch_size": True}, ValueError, "batch_size is True"),
         ("a", {"threads": -1}, ValueError, "threads is -1"),
         ("a", {"truncate_dim": 1.5}, ValueError, "truncate_dim is 1.5"),
-        ("a", {"precision": "int4"}, ValueError, "precision is 'int4', but must be one of float32, int8"),
+        (
+            "a",
+            {"precision": "int4"},
+            ValueError,
+            "precision is 'int4', but must be one of float32, int8",
+        ),
         ("a", {"output_value": "tokens"}, ValueError, "output_value is 'tokens'"),
         ("a", {"on_overflow": "wrap"}, ValueError, "on_overflow is 'wrap'"),
         ("a", {"normalise": True}, TypeError, "normalise"),
@@ -243,8 +265,14 @@ def test_bad_arguments_are_named(encoder, texts, options, error, message):
         ({"compute_type": "int3"}, "compute_type is 'int3', but must be one of float32"),
         ({"threads": 0}, "threads is 0"),
         ({"truncate_dim": 0}, "truncate_dim is 0"),
-        ({"max_seq_length": 1000}, "max_seq_length is 1000, but this model can take 2 to 64 tokens"),
-        ({"default_prompt_name": "x"}, r"prompt_name is 'x', but this model has \['document', 'query'\]"),
+        (
+            {"max_seq_length": 1000},
+            "max_seq_length is 1000, but this model can take 2 to 64 tokens",
+        ),
+        (
+            {"default_prompt_name": "x"},
+            r"prompt_name is 'x', but this model has \['document', 'query'\]",
+        ),
     ],
 )
 def test_bad_load_options_are_named(tiny_model, options, message):
@@ -256,5 +284,7 @@ def test_vocabulary_larger_than_the_model_is_refused(tmp_path):
     directory = write_model(tmp_path)
     with (directory / "vocab.txt").open("a") as file:
         file.write("superfluous\n")
-    with pytest.raises(fastbert.ConfigError, match="the tokenizer has .* tokens, but config.json says vocab_size"):
+    with pytest.raises(
+        fastbert.ConfigError, match=r"the tokenizer has .* tokens, but config\.json says vocab_size"
+    ):
         fastbert.load(directory)

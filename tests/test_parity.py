@@ -50,7 +50,9 @@ def torch_hidden_states(directory, batches):
             model(
                 input_ids=torch.tensor(ids[None].astype(np.int64)),
                 token_type_ids=torch.tensor(types[None].astype(np.int64)),
-            ).last_hidden_state[0].numpy()
+            )
+            .last_hidden_state[0]
+            .numpy()
             for ids, types in batches
         ]
 
@@ -120,5 +122,7 @@ def test_random_models_agree_with_transformers(random_model):
         got = encoder.forward(ids, offsets, type_ids=types)
         # Hidden states after LayerNorm, of size 1 and up to 5, not yet averaged or normalised.
         np.testing.assert_allclose(got, expected, atol=2e-5)
-        cosine = (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
+        cosine = (
+            (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
+        )
         assert cosine.min() >= 0.999999

@@ -14,9 +14,10 @@ struct NamedActivation {
 };
 
 constexpr NamedActivation kActivations[] = {
-    {"identity", Activation::identity}, {"gelu", Activation::gelu},
+    {"identity", Activation::identity},   {"gelu", Activation::gelu},
     {"gelu_tanh", Activation::gelu_tanh}, {"relu", Activation::relu},
-    {"silu", Activation::silu}, {"sigmoid", Activation::sigmoid}, {"tanh", Activation::tanh},
+    {"silu", Activation::silu},           {"sigmoid", Activation::sigmoid},
+    {"tanh", Activation::tanh},
 };
 
 inline Activation activation(const std::string& name) {

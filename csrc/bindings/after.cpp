@@ -1,12 +1,11 @@
 // What follows the encoder in some models: pooling token vectors, linear layers, normalisation.
-#include "encoder/linear.h"
-
 #include <algorithm>
 
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
 #include "cpu.h"
+#include "encoder/linear.h"
 #include "encoder/pooling.h"
 
 namespace fastbert::bindings {

@@ -28,7 +28,8 @@ const T* checked(const py::handle& object, const std::string& name,
                  const std::vector<py::ssize_t>& shape) {
   const std::string type = py::str(py::dtype::of<T>());
   if (!py::isinstance<py::array>(object))
-    throw py::type_error(name + " is a " + std::string(py::str(py::type::of(object).attr("__name__"))) +
+    throw py::type_error(name + " is a " +
+                         std::string(py::str(py::type::of(object).attr("__name__"))) +
                          ", but must be a NumPy array of " + type);
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (!array.dtype().equal(py::dtype::of<T>()))

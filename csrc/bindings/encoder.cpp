@@ -1,6 +1,8 @@
 // The encoder: weights in as a dictionary, token ids in, vectors out.
 #include "encoder/encoder.h"
 
+#include <algorithm>
+
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
@@ -82,7 +84,8 @@ void check_config(const Config& config) {
                                 " is not a multiple of num_attention_heads " +
                                 std::to_string(config.num_attention_heads));
   if (config.hidden_size == 0 || config.intermediate_size == 0 || config.type_vocab_size == 0)
-    throw std::invalid_argument("hidden_size, intermediate_size and type_vocab_size must be positive");
+    throw std::invalid_argument(
+        "hidden_size, intermediate_size and type_vocab_size must be positive");
 }
 
 class PyEncoder {
@@ -98,20 +101,19 @@ class PyEncoder {
                      int threads) const {
     Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
                 checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
-    if (extent(offsets, 0) < 1) throw std::invalid_argument("offsets is empty, but must begin with 0");
+    if (extent(offsets, 0) < 1)
+      throw std::invalid_argument("offsets is empty, but must begin with 0");
     batch.texts = extent(offsets, 0) - 1;
     const py::ssize_t tokens = extent(ids, 0);
-    if (!type_ids.is_none())
-      batch.type_ids = checked<std::int32_t>(type_ids, "type_ids", {tokens});
+    if (!type_ids.is_none()) batch.type_ids = checked<std::int32_t>(type_ids, "type_ids", {tokens});
     check_batch(batch, tokens);
 
     Output output{nullptr, {}, pool_skip};
     for (const std::string& name : poolings) output.poolings.push_back(pooling(name));
-    const py::ssize_t hidden = config_.hidden_size;
-    FloatArray y(poolings.empty()
-                     ? std::vector<py::ssize_t>{tokens, hidden}
-                     : std::vector<py::ssize_t>{extent(offsets, 0) - 1,
-                                                hidden * static_cast<py::ssize_t>(poolings.size())});
+    const auto texts = static_cast<py::ssize_t>(batch.texts);
+    const std::size_t parts = std::max<std::size_t>(1, poolings.size());
+                                                                         1, poolings.size()));
+    FloatArray y({poolings.empty() ? tokens : texts, width});
     output.y = y.mutable_data();
     const py::gil_scoped_release release;
     encoder_.forward(batch, output, thread_count(threads));

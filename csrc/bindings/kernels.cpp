@@ -1,5 +1,5 @@
-// The kernels of a named instruction set as Python functions, for tests and benchmarks. Products are
-// tested through Linear, which packs its weights.
+// The kernels of a named instruction set as Python functions, for tests and benchmarks. Products
+// are tested through Linear, which packs its weights.
 #include "kernels/kernels.h"
 
 #include <algorithm>
@@ -101,7 +101,8 @@ double peak_gflops(const std::string& isa, int tries) {
 void register_kernels(py::module_& m) {
   py::class_<Kernels>(m, "Kernels")
       .def_property_readonly("isa", [](const Kernels& k) { return k.table->isa; })
-      .def_property_readonly("panel_columns", [](const Kernels& k) { return k.table->panel_columns; })
+      .def_property_readonly("panel_columns",
+                             [](const Kernels& k) { return k.table->panel_columns; })
       .def_property_readonly("tile_rows", [](const Kernels& k) { return k.table->tile_rows; })
       .def("layer_norm", &Kernels::layer_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
            py::arg("eps"), py::arg("residual") = py::none())

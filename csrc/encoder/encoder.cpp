@@ -11,9 +11,8 @@ template <class Body>
 void share_rows(const Team& team, std::size_t rows, const Body& body) {
   const std::size_t members = team.size;
   const std::size_t block = std::clamp<std::size_t>(rows / (2 * members), 1, 16);
-  team.share((rows + block - 1) / block, [&](std::size_t i) {
-    body(i * block, std::min(block, rows - i * block));
-  });
+  team.share((rows + block - 1) / block,
+             [&](std::size_t i) { body(i * block, std::min(block, rows - i * block)); });
 }
 
 }  // namespace
@@ -84,7 +83,8 @@ void Encoder::embed(const Run& run) const {
   Workspace& b = run.buffers;
   run.team.share(run.text_count, [&](std::size_t i) {
     const Placed& text = run.texts[i];
-    const std::size_t first = run.batch.offsets[text.text], bytes = text.tokens * sizeof *b.ids.data();
+    const std::size_t first = run.batch.offsets[text.text];
+    const std::size_t bytes = text.tokens * sizeof *b.ids.data();
     std::memcpy(b.ids.data() + text.row, run.batch.ids + first, bytes);
     if (run.batch.type_ids)
       std::memcpy(b.type_ids.data() + text.row, run.batch.type_ids + first, bytes);
@@ -114,13 +114,14 @@ void Encoder::attend(const Run& run) const {
   });
 }
 
-// Alone, one call does it all. A team shares out panels, so that each member streams its own part of
-// the weights, and blocks of rows as well where the panels do not go round.
+// Alone, one call does it all. A team shares out panels, so that each member streams its own part
+// of the weights, and blocks of rows as well where the panels do not go round.
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
   const std::size_t members = run.team.size, panels = linear.panel_count;
-  const std::size_t group = members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
+  const std::size_t group =
+      members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
   const std::size_t groups = (panels + group - 1) / group;
   const std::size_t most = std::max<std::size_t>(1, run.rows / kernels_.tile_rows);
   const std::size_t blocks =
@@ -140,8 +141,7 @@ void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
   share_rows(run.team, run.rows, [&](std::size_t row, std::size_t rows) {
     float* hidden = b.hidden + row * b.hidden_stride;
     kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
-                         norm.gamma, norm.beta, rows, config_.hidden_size,
-                         config_.layer_norm_eps});
+                         norm.gamma, norm.beta, rows, config_.hidden_size, config_.layer_norm_eps});
   });
 }
 

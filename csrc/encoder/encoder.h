@@ -16,7 +16,7 @@
 
 namespace fastbert {
 
-// Texts one behind the other, without padding: text i is ids[offsets[i]] .. ids[offsets[i + 1] - 1].
+// Texts one behind the other, without padding: text i is ids[offsets[i] : offsets[i + 1]].
 struct Batch {
   const std::int32_t* ids;       // (tokens)
   const std::int32_t* offsets;   // (texts + 1)

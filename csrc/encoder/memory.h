@@ -18,8 +18,8 @@ struct Free {
 
 using FloatBuffer = std::unique_ptr<float[], Free>;
 
-// `count` floats, uninitialised, aligned to a cache line, or to 2 MiB and backed by huge pages where
-// the system grants them: streaming weights over 4 KiB pages costs 15-30 % of the bandwidth
+// `count` floats, uninitialised, aligned to a cache line, or to 2 MiB and backed by huge pages
+// where the system grants them: streaming weights over 4 KiB pages costs 15-30 % of the bandwidth
 // (docs/performance.md).
 inline FloatBuffer allocate_floats(std::size_t count) {
   constexpr std::size_t kLine = 64, kHuge = std::size_t{2} << 20;

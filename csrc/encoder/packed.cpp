@@ -69,8 +69,9 @@ PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config,
   };
   for (const LayerWeights& layer : weights.layers)
     layers_.push_back({
-        place({{layer.query, hidden, query_scale}, {layer.key, hidden, 1}, {layer.value, hidden, 1}},
-              hidden),
+        place(
+            {{layer.query, hidden, query_scale}, {layer.key, hidden, 1}, {layer.value, hidden, 1}},
+            hidden),
         place({{layer.output, hidden, 1}}, hidden),
         place({{layer.ffn_in, inner, 1}}, hidden),
         place({{layer.ffn_out, hidden, 1}}, inner),

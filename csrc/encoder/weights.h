@@ -1,5 +1,5 @@
-// The weights of an encoder as a checkpoint has them: borrowed pointers, each with its shape. Linear
-// weights are (outputs, inputs).
+// The weights of an encoder as a checkpoint has them: borrowed pointers, each with its shape.
+// Linear weights are (outputs, inputs).
 #pragma once
 
 #include <vector>

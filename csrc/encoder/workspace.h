@@ -1,5 +1,5 @@
-// Every buffer of one chunk on its way through the layers: allocated once, used by all layers, handed
-// back for the next call.
+// Every buffer of one chunk on its way through the layers: allocated once, used by all layers,
+// handed back for the next call.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ namespace fastbert {
 inline std::size_t row_stride(std::size_t columns) { return (columns + 31) / 32 * 32 + 32 + 16; }
 
 struct Workspace {
-  Workspace(const KernelTable& kernels, const Config& config, std::size_t rows_, std::size_t length_,
-            int members_)
+  Workspace(const KernelTable& kernels, const Config& config, std::size_t rows_,
+            std::size_t length_, int members_)
       : rows(rows_),
         length(length_),
         members(members_),

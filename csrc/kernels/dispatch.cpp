@@ -5,9 +5,9 @@
 
 namespace fastbert {
 
-#define FASTBERT_DECLARE(isa)    \
-  namespace isa {                \
-  const KernelTable& table();    \
+#define FASTBERT_DECLARE(isa) \
+  namespace isa {             \
+  const KernelTable& table(); \
   }
 FASTBERT_DECLARE(baseline)
 FASTBERT_DECLARE(avx2)
@@ -21,7 +21,8 @@ struct Isa {
   const KernelTable& (*table)();
 };
 
-constexpr Isa kIsas[] = {  // best first
+constexpr Isa kIsas[] = {
+    // best first
 #ifdef FASTBERT_HAS_avx512
     {"avx512", cpu::has_avx512, avx512::table},
 #endif

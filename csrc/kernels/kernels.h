@@ -1,5 +1,5 @@
-// The kernels of one instruction set, as a table of plain functions: the border between code that is
-// compiled once and code that is compiled per instruction set. Contracts: docs/kernels.md.
+// The kernels of one instruction set, as a table of plain functions: the border between code that
+// is compiled once and code that is compiled per instruction set. Contracts: docs/kernels.md.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace fastbert {
 
 enum class Activation : int { identity, gelu, gelu_tanh, relu, silu, sigmoid, tanh };
 
-// panel[k, n] = rows[n][k] * scales[n] for n < width, zero from there to panel_columns: one panel of
-// a packed matrix, (inner, panel_columns).
+// panel[k, n] = rows[n][k] * scales[n] for n < width, zero from there to panel_columns: one panel
+// of a packed matrix, (inner, panel_columns).
 struct PackArgs {
   const float* const* rows;  // (width), each (inner)
   const float* scales;       // (width); null: all 1

@@ -36,6 +36,8 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens)
     : tokens_(sorted(std::move(tokens))), trie_(make_trie(tokens_)) {
   for (const AddedToken& token : tokens_)
     starts_[std::min<std::size_t>(static_cast<std::uint8_t>(token.content[0]), kNotAscii)] = true;
+  if (std::count(std::begin(starts_), std::end(starts_), true) == 1 && !starts_[kNotAscii])
+    only_start_ = static_cast<std::uint8_t>(tokens_.front().content[0]);
 }
 
 }  // namespace fastbert

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,12 @@ class AddedTokenMatcher {
   // The next position whose character starts a token.
   template <class Char>
   std::size_t find_start(const Char* text, std::size_t pos, std::size_t end) const {
+    if constexpr (sizeof(Char) == 1) {
+      if (only_start_ != 0) {
+        const void* found = std::memchr(text + pos, only_start_, end - pos);
+        return found ? static_cast<std::size_t>(static_cast<const Char*>(found) - text) : end;
+      }
+    }
     while (pos < end && !starts_[std::min<std::size_t>(text[pos], kNotAscii)]) ++pos;
     return pos;
   }
@@ -109,6 +116,7 @@ class AddedTokenMatcher {
   std::vector<AddedToken> tokens_;  // sorted by content
   Trie trie_;
   bool starts_[kNotAscii + 1] = {};
+  std::uint8_t only_start_ = 0;  // the ASCII character that starts all tokens, if there is one
 };
 
 }  // namespace fastbert

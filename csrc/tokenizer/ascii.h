@@ -39,7 +39,7 @@ inline std::uint64_t in_range(std::uint64_t x, std::uint8_t first, std::uint8_t 
 }
 
 // `case_bits`: 0x20 in every byte to fold to lower case, 0 to keep the case.
-inline Run alphanumeric_run(std::uint64_t x, std::uint64_t case_bits) {
+[[gnu::always_inline]] inline Run alphanumeric_run(std::uint64_t x, std::uint64_t case_bits) {
   const std::uint64_t seven_bits = x & ~kHighBits;
   const std::uint64_t letters = in_range(seven_bits | 0x20 * kOnes, 'a', 'z');
   const std::uint64_t word = (letters | in_range(seven_bits, '0', '9')) & ~x;

@@ -242,9 +242,7 @@ class Encoder:
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         if prompt is not None:
             if name is not None:
-                warnings.warn(
-                    "prompt is used, prompt_name is ignored", stacklevel=_callers_level()
-                )
+                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=_callers_level())
             return prompt
         name = self.default_prompt_name if name is None else name
         return "" if name is None else self._named_prompt(name)

@@ -152,7 +152,7 @@ class Tokenizer:
             ValueError: if `pairs` and `texts` differ in length, or `max_length` has no room for
                 the special tokens, or `threads` is negative.
         """
-        text_tuple = _as_tuple("texts", texts)
+        text_tuple = tuple(texts) if isinstance(texts, list) else _as_tuple("texts", texts)
         pair_tuple = None if pairs is None else _as_tuple("pairs", pairs)
         if pair_tuple is not None and len(pair_tuple) != len(text_tuple):
             raise ValueError(f"{len(text_tuple)} texts have {len(pair_tuple)} pairs")

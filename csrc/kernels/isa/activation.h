@@ -8,8 +8,8 @@ namespace fastbert::FASTBERT_ISA {
 namespace {
 
 // 2^x for |x| <= 126, NaN for NaN; smaller x give zero or a subnormal, larger ones at most 2^127.5.
-// Minimax polynomial on the fraction (relative error 8e-8 after rounding), exact scaling by the rest.
-// In min and max the argument comes second: a NaN there is handed on.
+// Minimax polynomial on the fraction (relative error 8e-8 after rounding), exact scaling by the
+// rest. In min and max the argument comes second: a NaN there is handed on.
 inline Vec exp2(Vec x) {
   x = min(Vec::fill(127.5f), max(Vec::fill(-150.0f), x));
   const Vec whole = round(x), f = x - whole;
@@ -30,7 +30,8 @@ inline Vec sigmoid(Vec x) { return Vec::fill(1) / (Vec::fill(1) + exp(Vec::zero(
 inline Vec tanh(Vec x) { return fma(Vec::fill(2), sigmoid(x + x), Vec::fill(-1)); }
 
 // x / 2 * (1 + erf(x / sqrt 2)), BERT's own. erf is x * P(x^2) / Q(x^2), held where it rounds to 1.
-// Error below 2e-7 + 2e-7 |x|: roundings. Coefficients: tools/fit_gelu.py, with NUMERATOR, DENOMINATOR = 5, 5.
+// Error below 2e-7 + 2e-7 |x|: roundings. Coefficients: tools/fit_gelu.py, with NUMERATOR,
+// DENOMINATOR = 5, 5.
 inline Vec gelu(Vec x) {
   const Vec bound = Vec::fill(5.6f);
   const Vec z = min(bound, max(Vec::zero() - bound, x));

@@ -9,7 +9,9 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+inline size_t round_up(size_t n, size_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 // What `scratch` holds, one after the other.
 struct AttentionScratch {

@@ -59,7 +59,8 @@ void tile(const Tile& t) {
   };
   size_t k = t.inner;
   for (; k >= kUnroll; k -= kUnroll) {
-    for (size_t i = 0; i < t.ahead_lines; ++i, ahead += kLineFloats) __builtin_prefetch(ahead, 0, 2);
+    for (size_t i = 0; i < t.ahead_lines; ++i, ahead += kLineFloats)
+      __builtin_prefetch(ahead, 0, 2);
     step(), step();
   }
   for (; k != 0; --k) step();
@@ -72,21 +73,17 @@ void tile(const Tile& t) {
 
 using TileFunction = void (*)(const Tile&);
 constexpr TileFunction kTiles[] = {
-    nullptr,  tile<1>,
-    tile<2>,  tile<3>,
-    tile<4>,
+    nullptr, tile<1>, tile<2>, tile<3>,  tile<4>,
 #if defined(__AVX2__)
-    tile<5>,  tile<6>,
+    tile<5>, tile<6>,
 #endif
 #if defined(__AVX512F__)
-    tile<7>,  tile<8>,
-    tile<9>,  tile<10>,
-    tile<11>, tile<12>,
+    tile<7>, tile<8>, tile<9>, tile<10>, tile<11>, tile<12>,
 #endif
 };
 
-// Calls body(first row, rows) for tiles of nearly equal height: 13 rows are 7 + 6, not 12 + 1, since
-// a tile of few rows costs almost as much as a full one.
+// Calls body(first row, rows) for tiles of nearly equal height: 13 rows are 7 + 6, not 12 + 1,
+// since a tile of few rows costs almost as much as a full one.
 template <class Body>
 void for_each_tile(size_t rows, const Body& body) {
   const size_t tiles = (rows + kTileRows - 1) / kTileRows;
@@ -97,8 +94,8 @@ void for_each_tile(size_t rows, const Body& body) {
   }
 }
 
-// The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each tile
-// of rows fetches its part of the panel behind it.
+// The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each
+// tile of rows fetches its part of the panel behind it.
 void matmul(const MatmulArgs& args) {
   const size_t panel_size = args.inner * kPanelColumns;
   const size_t tiles = (args.rows + kTileRows - 1) / kTileRows;

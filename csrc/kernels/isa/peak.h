@@ -9,8 +9,9 @@ namespace {
 // Multiply-adds of one round of multiply_adds.
 constexpr size_t kPeakChains = 12;
 
-// `rounds` times kPeakChains vector multiply-adds that touch nothing but registers, in as many chains
-// as hide their latency (4 cycles at 2 a cycle need 8). Returns a number that depends on them all.
+// `rounds` times kPeakChains vector multiply-adds that touch nothing but registers, in as many
+// chains as hide their latency (4 cycles at 2 a cycle need 8). Returns a number that depends on
+// them all.
 float multiply_adds(size_t rounds) {
   Vec chain[kPeakChains];
 #pragma GCC unroll 16

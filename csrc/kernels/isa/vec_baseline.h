@@ -1,5 +1,5 @@
-// Four floats in whatever the compiler finds: SSE2 on any x86-64, NEON on ARM, scalar code elsewhere.
-// No intrinsics, only the vector extension that GCC and Clang share. See vec.h.
+// Four floats in whatever the compiler finds: SSE2 on any x86-64, NEON on ARM, scalar code
+// elsewhere. No intrinsics, only the vector extension that GCC and Clang share. See vec.h.
 #pragma once
 
 #include <stddef.h>
