@@ -112,8 +112,8 @@ class PyEncoder {
     for (const std::string& name : poolings) output.poolings.push_back(pooling(name));
     const auto texts = static_cast<py::ssize_t>(batch.texts);
     const std::size_t parts = std::max<std::size_t>(1, poolings.size());
-                                                                         1, poolings.size()));
-    FloatArray y({poolings.empty() ? tokens : texts, width});
+    FloatArray y(
+        {poolings.empty() ? tokens : texts, static_cast<py::ssize_t>(config_.hidden_size * parts)});
     output.y = y.mutable_data();
     const py::gil_scoped_release release;
     encoder_.forward(batch, output, thread_count(threads));

@@ -59,7 +59,8 @@ struct Kernels {
     FloatArray y({tokens, size});
     table->attention({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride,
                       y.mutable_data(), static_cast<std::size_t>(size), scratch.data(),
-                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size)});
+                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size), 0,
+                      static_cast<std::size_t>(tokens)});
     return y;
   }
 

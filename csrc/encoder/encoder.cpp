@@ -2,17 +2,25 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace fastbert {
 namespace {
 
-// Shares `rows` out among the team in blocks small enough to keep all members busy.
+// With at least this many rows each, the members of a team split the rows: activations stay in the
+// caches of the core that made them. With fewer, streaming the weights decides, and each member
+// takes its own part of those.
+constexpr std::size_t kRowsToSplit = 40;
+
+// Shares the rows [begin, end) out among the team in blocks small enough to keep all members busy.
 template <class Body>
-void share_rows(const Team& team, std::size_t rows, const Body& body) {
-  const std::size_t members = team.size;
-  const std::size_t block = std::clamp<std::size_t>(rows / (2 * members), 1, 16);
-  team.share((rows + block - 1) / block,
-             [&](std::size_t i) { body(i * block, std::min(block, rows - i * block)); });
+void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body& body) {
+  const std::size_t members = team.size, rows = end - begin;
+  const std::size_t block = members == 1 ? rows : std::clamp<std::size_t>(rows / (2 * members), 1, 16);
+  if (rows == 0) return;
+  team.share((rows + block - 1) / block, [&](std::size_t i) {
+    body(begin + i * block, std::min(block, rows - i * block));
+  });
 }
 
 }  // namespace
@@ -37,11 +45,20 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
   for (std::size_t i = 0; i < workspace_count; ++i)
     workspaces.push_back(workspaces_.take(schedule.max_tokens, schedule.max_length, members));
 
-  const auto run = [&](std::size_t i, Workspace& workspace, const Team& team) {
+  const auto run = [&](std::size_t i, Workspace& workspace, const Team& everyone) {
     const Chunk& chunk = schedule.chunks[i];
-    run_chunk({batch, schedule.texts.data() + chunk.begin, chunk.end - chunk.begin, chunk.tokens,
-               workspace, team},
-              output);
+    const Placed* const texts = schedule.texts.data() + chunk.begin;
+    const std::size_t count = chunk.end - chunk.begin, rows = chunk.tokens;
+    const std::size_t members = everyone.size, rank = everyone.rank;
+    if (members > 1 && rows >= members * kRowsToSplit) {
+      TeamState own;
+      const Team alone{0, 1, &own};
+      run_chunk({batch, texts, count, rows * rank / members, rows * (rank + 1) / members, workspace,
+                 alone, everyone},
+                output);
+    } else {
+      run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone}, output);
+    }
   };
   run_team(threads, [&](const Team& team) {
     if (schedule.together) {
@@ -55,9 +72,16 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
   for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));
 }
 
+Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
+  const std::size_t begin = std::clamp(row_begin, text.row, text.row + text.tokens);
+  const std::size_t end = std::clamp(row_end, begin, text.row + text.tokens);
+  return {begin - text.row, end - text.row};
+}
+
 void Encoder::run_chunk(const Run& run, const Output& output) const {
   embed(run);
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
+  run.meet();
   deliver(run, output);
 }
 
@@ -68,7 +92,9 @@ void Encoder::layer(const Run& run, std::size_t index) const {
 
   product(run, packed.query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
           Activation::identity);
+  run.meet();  // attention reads the keys and values of all rows
   attend(run);
+  run.meet();  // and they are overwritten from here on
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
           Activation::identity);
   add_and_norm(run, weights.attention_norm);
@@ -83,15 +109,15 @@ void Encoder::embed(const Run& run) const {
   Workspace& b = run.buffers;
   run.team.share(run.text_count, [&](std::size_t i) {
     const Placed& text = run.texts[i];
-    const std::size_t first = run.batch.offsets[text.text];
-    const std::size_t bytes = text.tokens * sizeof *b.ids.data();
-    std::memcpy(b.ids.data() + text.row, run.batch.ids + first, bytes);
-    if (run.batch.type_ids)
-      std::memcpy(b.type_ids.data() + text.row, run.batch.type_ids + first, bytes);
-    for (std::size_t t = 0; t < text.tokens; ++t)
-      b.positions[text.row + t] = static_cast<std::int32_t>(t);
+    const Run::Part part = run.part(text);
+    const std::size_t row = text.row + part.begin, count = part.end - part.begin;
+    const std::size_t first = run.batch.offsets[text.text] + part.begin;
+    std::copy_n(run.batch.ids + first, count, b.ids.data() + row);
+    if (run.batch.type_ids) std::copy_n(run.batch.type_ids + first, count, b.type_ids.data() + row);
+    std::iota(b.positions.data() + row, b.positions.data() + row + count,
+              static_cast<std::int32_t>(part.begin));
   });
-  share_rows(run.team, run.rows, [&](std::size_t row, std::size_t rows) {
+  share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     kernels_.embed({b.ids.data() + row, b.positions.data() + row,
                     run.batch.type_ids ? b.type_ids.data() + row : nullptr,
                     weights_.word_embeddings, weights_.position_embeddings,
@@ -104,51 +130,52 @@ void Encoder::embed(const Run& run) const {
 void Encoder::attend(const Run& run) const {
   Workspace& b = run.buffers;
   const std::size_t heads = config_.num_attention_heads, size = config_.head_size();
-  float* const scratch = b.scratch + run.team.rank * b.scratch_size;
+  float* const scratch = b.scratch + run.everyone.rank * b.scratch_size;
   run.team.share(run.text_count * heads, [&](std::size_t i) {
     const Placed& text = run.texts[i / heads];
+    const Run::Part part = run.part(text);
     const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
     kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
                         b.qkv_stride, b.context + text.row * b.hidden_stride + i % heads * size,
-                        b.hidden_stride, scratch, text.tokens, size});
+                        b.hidden_stride, scratch, text.tokens, size, part.begin, part.end});
   });
 }
 
-// Alone, one call does it all. A team shares out panels, so that each member streams its own part
-// of the weights, and blocks of rows as well where the panels do not go round.
+// Alone, one call does it all. A team shares out panels, so that each member streams its own part of
+// the weights, and blocks of rows as well where the panels do not go round.
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
-  const std::size_t members = run.team.size, panels = linear.panel_count;
-  const std::size_t group =
-      members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
+  const std::size_t members = run.team.size, panels = linear.panel_count, rows = run.rows();
+  const std::size_t group = members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
   const std::size_t groups = (panels + group - 1) / group;
-  const std::size_t most = std::max<std::size_t>(1, run.rows / kernels_.tile_rows);
+  const std::size_t most = std::max<std::size_t>(1, rows / kernels_.tile_rows);
   const std::size_t blocks =
       members == 1 ? 1 : std::clamp<std::size_t>(4 * members / groups, 1, most);
-  const std::size_t height = (run.rows + blocks - 1) / blocks;
+  const std::size_t height = (rows + blocks - 1) / blocks;
   run.team.share(groups * blocks, [&](std::size_t i) {
-    const std::size_t row = i % blocks * height, panel = i / blocks * group;
-    if (row >= run.rows) return;
+    const std::size_t row = run.row_begin + i % blocks * height, panel = i / blocks * group;
+    if (row >= run.row_end) return;
     kernels_.matmul({x + row * x_stride, x_stride, linear.panels, linear.bias, y + row * y_stride,
-                     y_stride, std::min(height, run.rows - row), linear.inputs, panel,
+                     y_stride, std::min(height, run.row_end - row), linear.inputs, panel,
                      std::min(panel + group, panels), activation});
   });
 }
 
 void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
   Workspace& b = run.buffers;
-  share_rows(run.team, run.rows, [&](std::size_t row, std::size_t rows) {
+  share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     float* hidden = b.hidden + row * b.hidden_stride;
     kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
-                         norm.gamma, norm.beta, rows, config_.hidden_size, config_.layer_norm_eps});
+                         norm.gamma, norm.beta, rows, config_.hidden_size,
+                         config_.layer_norm_eps});
   });
 }
 
 void Encoder::deliver(const Run& run, const Output& output) const {
   const Workspace& b = run.buffers;
   const std::size_t hidden = config_.hidden_size, width = output.poolings.size() * hidden;
-  run.team.share(run.text_count, [&](std::size_t i) {
+  run.everyone.share(run.text_count, [&](std::size_t i) {
     const Placed& text = run.texts[i];
     const float* x = b.hidden + text.row * b.hidden_stride;
     if (output.poolings.empty()) {

@@ -47,13 +47,27 @@ class Encoder {
   std::size_t packed_bytes() const { return packed_.bytes(); }
 
  private:
-  // The texts of one chunk, the buffers they go through, and the threads that work on them.
+  // One member's part in a chunk. The team either splits the rows, and each member takes its own
+  // through products and norms without waiting for the others, or it splits every step.
   struct Run {
     const Batch& batch;
     const Placed* texts;  // (text_count)
-    std::size_t text_count, rows;
+    std::size_t text_count;
+    std::size_t row_begin, row_end;  // the rows that `team` works on
     Workspace& buffers;
-    const Team& team;
+    const Team& team;      // who shares the steps on these rows: one member, or everyone
+    const Team& everyone;  // who works on the chunk
+
+    std::size_t rows() const { return row_end - row_begin; }
+    // Where the steps are not shared, waits for the others' rows.
+    void meet() const {
+      if (team.size != everyone.size) everyone.barrier();
+    }
+    // The tokens of a text that lie in these rows, counted from its first.
+    struct Part {
+      std::size_t begin, end;
+    };
+    Part part(const Placed& text) const;
   };
 
   void run_chunk(const Run& run, const Output& output) const;

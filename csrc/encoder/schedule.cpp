@@ -7,7 +7,7 @@ namespace {
 
 // Tokens of one chunk for one thread. Fewer stream the weights from memory more often, more push
 // the activations out of L2. See docs/performance.md.
-constexpr std::size_t kMinTokens = 32, kMaxTokens = 384;
+constexpr std::size_t kMinTokens = 32, kMaxTokens = 96;
 
 // Below this many tokens a thread, one chunk shared by the team is finished sooner than the longest
 // of a few chunks of one thread each.

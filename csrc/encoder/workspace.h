@@ -28,7 +28,7 @@ struct Workspace {
         qkv_stride(row_stride(3 * config.hidden_size)),
         ffn_stride(row_stride(config.intermediate_size)),
         scratch_size(kernels.attention_scratch(length, config.head_size()) + 64),
-        floats(allocate_floats(rows * (3 * hidden_stride + std::max(qkv_stride, ffn_stride)) +
+        floats(allocate_floats(rows * (3 * hidden_stride + qkv_stride + ffn_stride) +
                                members * scratch_size)),
         ids(rows),
         positions(rows),
@@ -36,12 +36,15 @@ struct Workspace {
     hidden = floats.get();
     context = hidden + rows * hidden_stride;
     product = context + rows * hidden_stride;
-    qkv = ffn = product + rows * hidden_stride;
-    scratch = qkv + rows * std::max(qkv_stride, ffn_stride);
+    qkv = product + rows * hidden_stride;
+    // Alone, query, key and value are done with before ffn is filled: the same memory is still in the
+    // cache. In a team, another member may be one step behind or ahead.
+    ffn = members == 1 ? qkv : qkv + rows * qkv_stride;
+    scratch = qkv + rows * (qkv_stride + ffn_stride);
   }
 
   bool fits(std::size_t rows_, std::size_t length_, int members_) const {
-    return rows_ <= rows && length_ <= length && members_ <= members;
+    return rows_ <= rows && length_ <= length && members_ <= members && (members_ == 1) == (members == 1);
   }
 
   std::size_t rows, length;  // tokens of a chunk, tokens of a text
@@ -51,7 +54,7 @@ struct Workspace {
   float* hidden;   // (rows, hidden): the residual stream
   float* context;  // (rows, hidden): what attention gathers
   float* product;  // (rows, hidden): what is added to the residual stream
-  float* qkv;      // (rows, 3 * hidden): query, key, value; done with before ffn is filled
+  float* qkv;      // (rows, 3 * hidden): query, key, value
   float* ffn;      // (rows, intermediate)
   float* scratch;  // (members, scratch_size)
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)

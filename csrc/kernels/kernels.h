@@ -45,6 +45,7 @@ struct AttentionArgs {
   std::size_t y_stride;
   float* scratch;  // attention_scratch(tokens, head_size) floats
   std::size_t tokens, head_size;
+  std::size_t query_begin, query_end;  // the rows of y that are wanted
 };
 
 // y[r, :] = (z - mean(z)) / sqrt(var(z) + eps) * gamma + beta with z = x[r, :] + residual[r, :].

@@ -21,9 +21,8 @@ __all__ = [
     "read_modules",
 ]
 
-# In the order in which several pooled vectors are concatenated.
-POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
-
+# Flag in the Pooling module's config.json -> our name of the pooling, in the order in which several
+# pooled vectors are concatenated.
 _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -32,6 +31,7 @@ _POOLING_FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+POOLING_MODES = tuple(_POOLING_FLAGS.values())
 
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 

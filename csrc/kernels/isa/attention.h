@@ -61,6 +61,7 @@ void attention(const AttentionArgs& args) {
   const AttentionScratch at(args.tokens, args.head_size);
   float* const scores = args.scratch + at.scores;
   float* const output = args.scratch + at.output;
+  if (args.query_begin == args.query_end) return;
 
   for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
     const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
@@ -69,7 +70,8 @@ void attention(const AttentionArgs& args) {
     pack({rows, nullptr, width, args.head_size, args.scratch + at.keys + n * args.head_size});
   }
 
-  for_each_tile(args.tokens, [&](size_t row, size_t height) {
+  for_each_tile(args.query_end - args.query_begin, [&](size_t offset, size_t height) {
+    const size_t row = args.query_begin + offset;
     for (size_t n = 0; n < args.tokens; n += kPanelColumns)
       kTiles[height]({args.query + row * args.stride, args.stride,
                       args.scratch + at.keys + n * args.head_size, kPanelColumns, args.head_size,

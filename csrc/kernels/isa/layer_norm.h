@@ -9,41 +9,48 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// y = (z - mean) / sqrt(var + eps) * gamma + beta for one row; z(i, n) gives lanes [i, i + n) of z.
+// Calls body(i, n) for the lanes [i, i + n) of a row, a whole vector at a time and then the rest.
+template <class Body>
+void for_each_vector(size_t columns, const Body& body) {
+  size_t i = 0;
+  for (; i + Vec::kLanes <= columns; i += Vec::kLanes) body(i, size_t{Vec::kLanes});
+  if (i < columns) body(i, columns - i);
+}
+
+// y = (z - mean) / sqrt(var + eps) * gamma + beta for one row; z(i, n) gives lanes [i, i + n) of z,
+// zeros behind them.
 //
 // Two passes after the one that makes z, not E[z^2] - E[z]^2, which cancels badly when the mean is
 // large. The row is in L1 throughout.
 template <class Source>
 void layer_norm_row(const Source& z, const float* gamma, const float* beta, float* y,
                     size_t columns, float eps) {
-  const size_t whole = columns / Vec::kLanes * Vec::kLanes, rest = columns - whole;
-  Vec total = Vec::zero();
-  const auto gather = [&](size_t i, size_t n) {
+  const float count = static_cast<float>(columns);
+  // Two sums each, in turn: one chain of additions would wait for itself.
+  Vec total[2] = {Vec::zero(), Vec::zero()};
+  for_each_vector(columns, [&](size_t i, size_t n) {
     const Vec v = z(i, n);
     v.store(y + i, n);
-    total = total + v;
-  };
-  for (size_t i = 0; i < whole; i += Vec::kLanes) gather(i, Vec::kLanes);
-  if (rest) gather(whole, rest);
-  const Vec mean = Vec::fill(total.sum() / static_cast<float>(columns));
+    const Vec sum = total[0] + v;
+    total[0] = total[1];
+    total[1] = sum;
+  });
+  const Vec mean = Vec::fill((total[0] + total[1]).sum() / count);
 
-  Vec squares = Vec::zero();
-  for (size_t i = 0; i < whole; i += Vec::kLanes) {
-    const Vec d = Vec::load(y + i) - mean;
-    squares = fma(d, d, squares);
-  }
-  if (rest) {
-    const Vec d = (Vec::load(y + whole, rest) - mean).first(rest, Vec::zero());
-    squares = fma(d, d, squares);
-  }
-  const Vec scale = Vec::fill(1 / sqrtf(squares.sum() / static_cast<float>(columns) + eps));
+  Vec squares[2] = {Vec::zero(), Vec::zero()};
+  for_each_vector(columns, [&](size_t i, size_t n) {
+    const Vec d = n == Vec::kLanes ? Vec::load(y + i) - mean
+                                   : (Vec::load(y + i, n) - mean).first(n, Vec::zero());
+    const Vec sum = fma(d, d, squares[0]);
+    squares[0] = squares[1];
+    squares[1] = sum;
+  });
+  const Vec scale = Vec::fill(1 / sqrtf((squares[0] + squares[1]).sum() / count + eps));
 
-  const auto finish = [&](size_t i, size_t n) {
+  for_each_vector(columns, [&](size_t i, size_t n) {
     const Vec d = (Vec::load(y + i, n) - mean) * scale;
     fma(d, Vec::load(gamma + i, n), Vec::load(beta + i, n)).store(y + i, n);
-  };
-  for (size_t i = 0; i < whole; i += Vec::kLanes) finish(i, Vec::kLanes);
-  if (rest) finish(whole, rest);
+  });
 }
 
 void layer_norm(const LayerNormArgs& args) {

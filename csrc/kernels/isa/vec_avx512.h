@@ -17,9 +17,13 @@ struct Vec {
   static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   // The first n lanes from memory, the others zero; n lanes to memory, nothing behind them.
-  static Vec load(const float* p, size_t n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  static Vec load(const float* p, size_t n) {
+    return n >= kLanes ? load(p) : Vec{_mm512_maskz_loadu_ps(mask(n), p)};
+  }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
-  void store(float* p, size_t n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
+  void store(float* p, size_t n) const {
+    n >= kLanes ? store(p) : _mm512_mask_storeu_ps(p, mask(n), v);
+  }
 
   // Lanes 0 .. n - 1 of this, and of `other` from lane n on.
   Vec first(size_t n, Vec other) const { return {_mm512_mask_mov_ps(other.v, mask(n), v)}; }
