@@ -69,6 +69,29 @@ def test_company_does_not_matter_to_the_modules_behind_the_pooling(tmp_path):
     np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1, atol=1e-6)
 
 
+def test_repeated_texts_are_computed_once(encoder, capsys):
+    texts = ["hello world", "cat", "hello world", "", "cat", "hello world"]
+    alone = np.stack([encoder.encode(text) for text in texts])
+    np.testing.assert_array_equal(encoder.encode(texts, show_progress_bar=True), alone)
+    assert "6/6 texts" in capsys.readouterr().err
+    matrices = encoder.encode(texts, output_value="token_embeddings")
+    assert [len(matrix) for matrix in matrices] == [4, 3, 4, 2, 3, 4]
+    batches = []
+    forward = encoder._native.forward
+
+    class Counting:
+        def forward(self, ids, offsets, **options):
+            batches.append(len(offsets) - 1)
+            return forward(ids, offsets, **options)
+
+    encoder._native, native = Counting(), encoder._native
+    try:
+        encoder.encode(texts)
+    finally:
+        encoder._native = native
+    assert batches == [3]
+
+
 def test_token_embeddings_are_trimmed_matrices(encoder, tiny_model):
     matrices = encoder.encode(TEXTS, output_value="token_embeddings")
     assert [len(m) for m in matrices] == np.diff(
@@ -163,8 +186,8 @@ def test_long_texts_are_cut_with_one_warning(tiny_model):
 
 
 def test_long_texts_can_be_an_error(tiny_model):
-    with pytest.raises(ValueError, match="text 1 has 122 tokens, but max_seq_length is 64"):
-        fastbert.load(tiny_model).encode(["cat", "hello world " * 60], on_overflow="error")
+    with pytest.raises(ValueError, match="text 2 has 122 tokens, but max_seq_length is 64"):
+        fastbert.load(tiny_model).encode(["cat", "cat", "hello world " * 60], on_overflow="error")
 
 
 def test_windows_use_the_whole_text(tmp_path):

@@ -170,8 +170,10 @@ class Encoder:
         _check_positive("truncate_dim", truncate_dim)
         _check_positive("threads", threads)
         single = isinstance(texts, str)
+        distinct, places = _distinct([texts] if isinstance(texts, str) else _as_list(texts))
         run = _Run(
-            texts=[texts] if isinstance(texts, str) else _as_list(texts),
+            texts=distinct,
+            places=places,
             prompt=self._prompt(prompt, prompt_name),
             batch_size=batch_size,
             wants_tokens=output_value != "sentence_embedding",
@@ -182,12 +184,22 @@ class Encoder:
         )
         if show_progress_bar is None:
             show_progress_bar = _logger.isEnabledFor(logging.INFO)
-        with progress(len(run.texts), description="encoding", enabled=show_progress_bar) as bar:
+        repeated = 0 if places is None else len(places) - len(distinct)
+        total = len(distinct) + repeated
+        with progress(total, description="encoding", enabled=show_progress_bar) as bar:
             results = []
             for batch in self._batches(run):
                 results.append(self._encode_batch(batch, run))
                 bar.update(batch.count)
-        return self._output(results, run, output_value, precision, single)
+            bar.update(repeated)
+        outputs = self._outputs(results, run, output_value)
+        if places is not None:
+            outputs = _repeat(outputs, places)
+        if precision != "float32":
+            outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
+        elif single:
+            outputs = outputs[0]
+        return outputs
 
     def encode_query(self, texts: str | Sequence[str], **options: Any) -> OutputArray | OutputList:
         """`encode` with the prompt "query", unless `prompt` or `prompt_name` says otherwise."""
@@ -265,18 +277,19 @@ class Encoder:
             if self._modules.do_lower_case:
                 texts = [text.lower() for text in texts]
             tokens = self.tokenizer.encode_batch(texts, max_length=limit, threads=run.threads)
-            self._check_lengths(tokens, run.on_overflow, first)
+            self._check_lengths(tokens, run, first)
             yield from cut(tokens.ids, tokens.offsets, run.batch_size)
 
-    def _check_lengths(self, tokens: Tokens, on_overflow: OnOverflow, first: int) -> None:
-        if on_overflow == "window" or tokens.lengths.max(initial=0) <= self.max_seq_length:
+    def _check_lengths(self, tokens: Tokens, run: _Run, first: int) -> None:
+        if run.on_overflow == "window" or tokens.lengths.max(initial=0) <= self.max_seq_length:
             return
         worst = int(np.argmax(tokens.lengths > self.max_seq_length))
+        index = first + worst if run.places is None else run.places.index(first + worst)
         fact = (
-            f"text {first + worst} has {tokens.lengths[worst]} tokens, but max_seq_length is "
+            f"text {index} has {tokens.lengths[worst]} tokens, but max_seq_length is "
             f"{self.max_seq_length}"
         )
-        if on_overflow == "error":
+        if run.on_overflow == "error":
             raise ValueError(fact)
         if not self._warned_about_length:
             self._warned_about_length = True
@@ -316,39 +329,26 @@ class Encoder:
             vectors = np.ascontiguousarray(vectors[:, : run.dimension])
         return postprocessing.normalize(vectors) if run.normalize else vectors
 
-    def _output(
-        self,
-        results: list[Result],
-        run: _Run,
-        output_value: str | None,
-        precision: Precision,
-        single: bool,
+    def _outputs(
+        self, results: list[Result], run: _Run, output_value: str | None
     ) -> OutputArray | OutputList:
+        """One output for each of the run's texts."""
         if output_value == "sentence_embedding":
+            if len(results) == 1:
+                return results[0].vectors
             dimension = min(self._full_dimension, run.dimension or self._full_dimension)
-            vectors = (
-                results[0].vectors
-                if len(results) == 1
-                else np.concatenate(
-                    [np.zeros((0, dimension), np.float32), *(r.vectors for r in results)]
-                )
-            )
-            output: OutputArray = vectors[0] if single else vectors
-            return output if precision == "float32" else quantize_embeddings(output, precision)
+            nothing = np.zeros((0, dimension), np.float32)
+            return np.concatenate([nothing, *(result.vectors for result in results)])
         texts = [text for result in results for text in result.texts()]
-        if output_value is None:
-            return texts[0] if single else texts  # type: ignore[return-value]
-        matrices = [text["token_embeddings"] for text in texts]
-        if precision != "float32":
-            matrices = list(quantize_embeddings(matrices, precision))
-        return matrices[0] if single else matrices
+        return texts if output_value is None else [text["token_embeddings"] for text in texts]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Run:
     """The arguments of one `encode` call, checked and filled in."""
 
-    texts: Sequence[str]
+    texts: Sequence[str]  # all different
+    places: list[int] | None  # of the given texts among them; None: they are the given texts
     prompt: str
     batch_size: int | None
     wants_tokens: bool
@@ -356,6 +356,28 @@ class _Run:
     dimension: int | None
     on_overflow: OnOverflow
     threads: int | None
+
+
+def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
+    """Every text once, and for every given text the place of its like; None if all differ.
+
+    A text's result does not depend on its company, so it need not be computed twice.
+    """
+    if len(texts) == 1:
+        return texts, None
+    try:
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    except TypeError:  # a list among the texts, say: the tokenizer names it
+        return texts, None
+    if len(places) == len(texts) or not all(isinstance(text, str) for text in texts):
+        return texts, None
+    return list(places), [places[text] for text in texts]
+
+
+def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray | OutputList:
+    if isinstance(outputs, np.ndarray):
+        return outputs[places]
+    return [outputs[place] for place in places]
 
 
 def _as_list(texts: Sequence[str]) -> Sequence[str]:
