@@ -16,11 +16,11 @@ constexpr std::size_t kRowsToSplit = 40;
 template <class Body>
 void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body& body) {
   const std::size_t members = team.size, rows = end - begin;
-  const std::size_t block = members == 1 ? rows : std::clamp<std::size_t>(rows / (2 * members), 1, 16);
+  const std::size_t block =
+      members == 1 ? rows : std::clamp<std::size_t>(rows / (2 * members), 1, 16);
   if (rows == 0) return;
-  team.share((rows + block - 1) / block, [&](std::size_t i) {
-    body(begin + i * block, std::min(block, rows - i * block));
-  });
+  team.share((rows + block - 1) / block,
+             [&](std::size_t i) { body(begin + i * block, std::min(block, rows - i * block)); });
 }
 
 }  // namespace
@@ -141,13 +141,14 @@ void Encoder::attend(const Run& run) const {
   });
 }
 
-// Alone, one call does it all. A team shares out panels, so that each member streams its own part of
-// the weights, and blocks of rows as well where the panels do not go round.
+// Alone, one call does it all. A team shares out panels, so that each member streams its own part
+// of the weights, and blocks of rows as well where the panels do not go round.
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
   const std::size_t members = run.team.size, panels = linear.panel_count, rows = run.rows();
-  const std::size_t group = members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
+  const std::size_t group =
+      members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
   const std::size_t groups = (panels + group - 1) / group;
   const std::size_t most = std::max<std::size_t>(1, rows / kernels_.tile_rows);
   const std::size_t blocks =
@@ -167,8 +168,7 @@ void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
   share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     float* hidden = b.hidden + row * b.hidden_stride;
     kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
-                         norm.gamma, norm.beta, rows, config_.hidden_size,
-                         config_.layer_norm_eps});
+                         norm.gamma, norm.beta, rows, config_.hidden_size, config_.layer_norm_eps});
   });
 }
 

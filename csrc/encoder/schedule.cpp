@@ -47,7 +47,8 @@ std::size_t makespan(const std::vector<Chunk>& chunks, int threads) {
 Schedule make_schedule(const std::int32_t* offsets, std::size_t texts, int threads) {
   Schedule schedule{};
   for (std::uint32_t text = 0; text < texts; ++text)
-    schedule.texts.push_back({text, 0, static_cast<std::size_t>(offsets[text + 1] - offsets[text])});
+    schedule.texts.push_back(
+        {text, 0, static_cast<std::size_t>(offsets[text + 1] - offsets[text])});
   std::stable_sort(schedule.texts.begin(), schedule.texts.end(),
                    [](const Placed& a, const Placed& b) { return a.tokens > b.tokens; });
   schedule.max_length = texts ? schedule.texts.front().tokens : 0;

@@ -37,14 +37,15 @@ struct Workspace {
     context = hidden + rows * hidden_stride;
     product = context + rows * hidden_stride;
     qkv = product + rows * hidden_stride;
-    // Alone, query, key and value are done with before ffn is filled: the same memory is still in the
-    // cache. In a team, another member may be one step behind or ahead.
+    // Alone, query, key and value are done with before ffn is filled: the same memory is still in
+    // the cache. In a team, another member may be one step behind or ahead.
     ffn = members == 1 ? qkv : qkv + rows * qkv_stride;
     scratch = qkv + rows * (qkv_stride + ffn_stride);
   }
 
   bool fits(std::size_t rows_, std::size_t length_, int members_) const {
-    return rows_ <= rows && length_ <= length && members_ <= members && (members_ == 1) == (members == 1);
+    return rows_ <= rows && length_ <= length && members_ <= members &&
+           (members_ == 1) == (members == 1);
   }
 
   std::size_t rows, length;  // tokens of a chunk, tokens of a text

@@ -21,8 +21,8 @@ struct Isa {
   const KernelTable& (*table)();
 };
 
+// Best first.
 constexpr Isa kIsas[] = {
-    // best first
 #ifdef FASTBERT_HAS_avx512
     {"avx512", cpu::has_avx512, avx512::table},
 #endif

@@ -32,8 +32,9 @@ struct Tile {
   const float* start;  // (kPanelColumns): the same for every row
   float* y;
   size_t y_stride;
-  const float* ahead;  // what is needed next; fetched into L2, `ahead_lines` for every kUnroll of k
-  size_t ahead_lines;
+  const float* ahead;  // what is needed next, up to ahead_end: fetched into L2
+  const float* ahead_end;
+  size_t ahead_lines;  // lines of it for every kUnroll of k
 };
 
 constexpr size_t kUnroll = 2;  // 4 makes GCC 12 spill an accumulator
@@ -59,8 +60,9 @@ void tile(const Tile& t) {
   };
   size_t k = t.inner;
   for (; k >= kUnroll; k -= kUnroll) {
-    for (size_t i = 0; i < t.ahead_lines; ++i, ahead += kLineFloats)
-      __builtin_prefetch(ahead, 0, 2);
+    if (ahead < t.ahead_end)
+      for (size_t i = 0; i < t.ahead_lines; ++i, ahead += kLineFloats)
+        __builtin_prefetch(ahead, 0, 2);
     step(), step();
   }
   for (; k != 0; --k) step();
@@ -95,12 +97,13 @@ void for_each_tile(size_t rows, const Body& body) {
 }
 
 // The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each
-// tile of rows fetches its part of the panel behind it.
+// tile of rows fetches its share of the panel behind it. More than that one would push out the rows.
 void matmul(const MatmulArgs& args) {
   const size_t panel_size = args.inner * kPanelColumns;
   const size_t tiles = (args.rows + kTileRows - 1) / kTileRows;
+  const size_t lines = (panel_size + kLineFloats - 1) / kLineFloats;
+  const size_t share = (lines + tiles - 1) / tiles * kLineFloats;
   const size_t ahead_lines = (kUnroll * kPanelColumns / kLineFloats + tiles - 1) / tiles;
-  const size_t ahead_size = args.inner / kUnroll * ahead_lines * kLineFloats;
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
     const float* panel = args.panels + p * panel_size;
     const float* ahead = panel + panel_size;
@@ -108,8 +111,8 @@ void matmul(const MatmulArgs& args) {
     for_each_tile(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
       kTiles[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
-                      args.bias + column, y, args.y_stride, ahead, ahead_lines});
-      ahead += ahead_size;
+                      args.bias + column, y, args.y_stride, ahead, ahead + share, ahead_lines});
+      ahead += share;
       if (args.activation != Activation::identity)
         for (size_t r = 0; r < height; ++r)
           activate(args.activation, y + r * args.y_stride, kPanelColumns);
