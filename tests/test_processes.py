@@ -13,7 +13,8 @@ import pytest
 
 import fastbert
 
-TEXTS = ["hello world", "the cat runs very fast", "忘记密码怎么办"] * 40
+# All different: a repeated text is computed once, and then there is too little work for a team.
+TEXTS = [f"{text} {i}" for i in range(40) for text in ("hello world", "the cat runs", "忘记密码")]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -37,7 +38,7 @@ def test_forked_child_encodes_what_its_parent_encodes(tiny_model):
     code = """
         import os, sys, fastbert, numpy as np
         encoder = fastbert.load(sys.argv[1], threads=4)
-        texts = ["hello world", "the cat runs very fast"] * 200
+        texts = [f"the cat runs very fast {i}" for i in range(400)]
         expected = encoder.encode(texts)
         for generation in range(2):
             child = os.fork()
@@ -57,7 +58,7 @@ def test_multiprocessing_by_fork_works(tiny_model):
     code = """
         import multiprocessing, sys, fastbert
         encoder = fastbert.load(sys.argv[1], threads=3)
-        texts = ["hello world", "the cat runs very fast"] * 100
+        texts = [f"the cat runs very fast {i}" for i in range(200)]
         expected = encoder.encode(texts)
         def work(i):
             return bool((encoder.encode(texts) == expected).all())
@@ -99,7 +100,7 @@ def test_other_threads_run_while_one_encodes(tiny_model):
     other = threading.Thread(target=count)
     other.start()
     before = steps[0]
-    encoder.encode(["the cat runs very fast"] * 4000)
+    encoder.encode([f"the cat runs very fast {i}" for i in range(4000)])
     during = steps[0] - before
     stop.set()
     other.join()
@@ -158,7 +159,7 @@ def test_ctrl_c_stops_a_long_call(tiny_model):
     code = """
         import sys, fastbert
         encoder = fastbert.load(sys.argv[1])
-        texts = ["the cat runs very fast " * 8] * 2_000_000
+        texts = [f"{i} the cat runs very fast" * 8 for i in range(400_000)]
         print("ready", flush=True)
         try:
             encoder.encode(texts)

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <vector>
 
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
+#include "encoder/memory.h"
 
 namespace fastbert::bindings {
 namespace {
@@ -81,20 +83,47 @@ struct Kernels {
   }
 };
 
-// GFLOP/s of one thread that does nothing but multiply-adds in registers: the best of `tries`.
+// The shortest of `tries` runs, in seconds.
+template <class Body>
+double best_seconds(int tries, const Body& body) {
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < tries; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::min(best, seconds.count());
+  }
+  return best;
+}
+
+// GFLOP/s of one thread that does nothing but multiply-adds in registers: the yardstick.
 double peak_gflops(const std::string& isa, int tries) {
   const KernelTable& table = kernels(isa);
   constexpr std::size_t kRounds = 200000;
-  double best = 0;
   const py::gil_scoped_release release;
-  for (int i = 0; i < tries; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+  const double seconds = best_seconds(tries, [&] {
     volatile float result = table.multiply_adds(kRounds);
     static_cast<void>(result);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best = std::max(best, kRounds * table.operations_per_round / seconds.count() / 1e9);
-  }
-  return best;
+  });
+  return kRounds * table.operations_per_round / seconds / 1e9;
+}
+
+// GFLOP/s of one thread in the matmul kernel alone, over buffers laid out as the encoder lays them.
+double matmul_gflops(const std::string& isa, std::size_t rows, std::size_t outputs,
+                     std::size_t inputs, int tries) {
+  const KernelTable& table = kernels(isa);
+  const std::size_t columns = table.panel_columns, panels = (outputs + columns - 1) / columns;
+  const std::size_t x_stride = row_stride(inputs), y_stride = row_stride(outputs);
+  const FloatBuffer x = allocate_floats(rows * x_stride), y = allocate_floats(rows * y_stride);
+  const FloatBuffer weight = allocate_floats(panels * columns * (inputs + 1));
+  std::fill_n(x.get(), rows * x_stride, 0.5f);
+  std::fill_n(weight.get(), panels * columns * (inputs + 1), 0.25f);
+  const py::gil_scoped_release release;
+  const double seconds = best_seconds(tries, [&] {
+    table.matmul({x.get(), x_stride, weight.get(), weight.get() + panels * columns * inputs, y.get(),
+                  y_stride, rows, inputs, 0, panels, Activation::identity});
+  });
+  return 2e-9 * static_cast<double>(rows * outputs * inputs) / seconds;
 }
 
 }  // namespace
@@ -111,6 +140,8 @@ void register_kernels(py::module_& m) {
       .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"))
       .def("pack", &Kernels::pack, py::arg("weight"));
   m.def("peak_gflops", &peak_gflops, py::arg("isa"), py::arg("tries") = 20);
+  m.def("matmul_gflops", &matmul_gflops, py::arg("isa"), py::arg("rows"), py::arg("outputs"),
+        py::arg("inputs"), py::arg("tries") = 20);
   m.def("kernels", [](const std::string& isa) { return Kernels{&kernels(isa)}; }, py::arg("isa"));
 }
 

@@ -19,9 +19,15 @@ void Linear::forward(const float* x, std::size_t rows, float* y, Activation acti
   // The kernel writes whole panels: straight into y if they fit, else by way of wider rows.
   const FloatBuffer wide = width == outputs ? nullptr : allocate_floats(rows * width);
   float* const target = wide ? wide.get() : y;
+  // Rows of x that lie a multiple of 4 KiB apart would push each other out of L1: 74 % of the peak
+  // instead of 96 % with 3072 inputs.
+  const std::size_t stride = row_stride(inputs);
+  const FloatBuffer spread = allocate_floats(rows * stride);
   const std::size_t grain = kernels_.tile_rows * 8;
   parallel_for(rows, grain, threads, [&](std::size_t begin, std::size_t end) noexcept {
-    kernels_.matmul({x + begin * inputs, inputs, packed_.panels, packed_.bias,
+    for (std::size_t r = begin; r < end; ++r)
+      std::copy_n(x + r * inputs, inputs, spread.get() + r * stride);
+    kernels_.matmul({spread.get() + begin * stride, stride, packed_.panels, packed_.bias,
                      target + begin * width, width, end - begin, inputs, 0, packed_.panel_count,
                      activation});
     for (std::size_t r = begin; wide && r < end; ++r)

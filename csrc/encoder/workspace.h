@@ -14,10 +14,6 @@
 
 namespace fastbert {
 
-// Rows of `columns` floats: room for a whole last panel and for a vector read past the end, and an
-// odd number of cache lines, so that rows one below the other do not fight for the same L1 sets.
-inline std::size_t row_stride(std::size_t columns) { return (columns + 31) / 32 * 32 + 32 + 16; }
-
 struct Workspace {
   Workspace(const KernelTable& kernels, const Config& config, std::size_t rows_,
             std::size_t length_, int members_)

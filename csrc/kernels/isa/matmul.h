@@ -97,7 +97,8 @@ void for_each_tile(size_t rows, const Body& body) {
 }
 
 // The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each
-// tile of rows fetches its share of the panel behind it. More than that one would push out the rows.
+// tile of rows fetches its share of the panel behind it. More than that one would push out the
+// rows.
 void matmul(const MatmulArgs& args) {
   const size_t panel_size = args.inner * kPanelColumns;
   const size_t tiles = (args.rows + kTileRows - 1) / kTileRows;
