@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -25,25 +26,38 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
+#if defined(__linux__)
+using Affinity = cpu_set_t;
+
+Affinity affinity() {
+  Affinity mask;
+  CPU_ZERO(&mask);
+  sched_getaffinity(0, sizeof mask, &mask);
+  return mask;
+}
+
+bool same(const Affinity& a, const Affinity& b) { return CPU_EQUAL(&a, &b); }
+
 // CPUs in the affinity mask, hardware threads of one core counted once: two of them share the
 // vector units that the kernels keep full.
-int usable_cores() {
-#if defined(__linux__)
-  cpu_set_t mask;
-  if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
-    std::set<std::string> cores;
-    for (int id = 0; id < CPU_SETSIZE; ++id) {
-      if (!CPU_ISSET(id, &mask)) continue;
-      const std::string topology =
-          "/sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/";
-      const std::string siblings = first_line(topology + "thread_siblings_list");
-      cores.insert(siblings.empty() ? std::to_string(id) : siblings);
-    }
-    if (!cores.empty()) return static_cast<int>(cores.size());
+int usable_cores(const Affinity& mask) {
+  std::set<std::string> cores;
+  for (int id = 0; id < CPU_SETSIZE; ++id) {
+    if (!CPU_ISSET(id, &mask)) continue;
+    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/";
+    const std::string siblings = first_line(topology + "thread_siblings_list");
+    cores.insert(siblings.empty() ? std::to_string(id) : siblings);
   }
-#endif
-  return std::max(1u, std::thread::hardware_concurrency());
+  return std::max(1, static_cast<int>(cores.size()));
 }
+#else
+struct Affinity {};
+Affinity affinity() { return {}; }
+bool same(const Affinity&, const Affinity&) { return true; }
+int usable_cores(const Affinity&) {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+#endif
 
 // CPUs that a cgroup quota amounts to, or 0 when there is none.
 double quota_at(const std::string& directory) {
@@ -78,6 +92,12 @@ double cgroup_cpus() {
   return tightest;
 }
 
+int count_threads(const Affinity& mask) {
+  const int cores = usable_cores(mask);
+  const double quota = cgroup_cpus();
+  return quota > 0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
+}
+
 }  // namespace
 
 bool has_avx2() {
@@ -109,9 +129,21 @@ std::string forced_isa() {
 int default_threads() {
   if (const char* value = std::getenv("OMP_NUM_THREADS"))
     if (const int threads = std::atoi(value); threads > 0) return threads;
-  const int cores = usable_cores();
-  const double quota = cgroup_cpus();
-  return quota > 0 ? std::clamp(static_cast<int>(std::ceil(quota)), 1, cores) : cores;
+  // Counting cores reads some files, 50 microseconds and more: too much for every call, so it is done
+  // again only when the affinity has changed.
+  static std::mutex mutex;
+  static Affinity counted_for;
+  static int counted = 0;
+  const Affinity mask = affinity();
+  // Never waits: in a forked child the lock may belong to a thread that did not come along.
+  const std::unique_lock lock(mutex, std::try_to_lock);
+  if (lock && counted != 0 && same(mask, counted_for)) return counted;
+  const int threads = count_threads(mask);
+  if (lock) {
+    counted = threads;
+    counted_for = mask;
+  }
+  return threads;
 }
 
 std::string model_name() {

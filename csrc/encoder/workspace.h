@@ -57,7 +57,9 @@ struct Workspace {
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)
 };
 
-// Workspaces that are not in use. Calls on several threads each take their own.
+// Workspaces that are not in use. Calls on several threads each take their own. Never waits for the
+// lock, which in a forked child may belong to a thread that did not come along: without it, a
+// workspace is made anew or thrown away.
 class WorkspacePool {
  public:
   WorkspacePool(const KernelTable& kernels, const Config& config)
@@ -65,12 +67,9 @@ class WorkspacePool {
 
   std::unique_ptr<Workspace> take(std::size_t rows, std::size_t length, int members) {
     std::unique_ptr<Workspace> found;
-    {
-      std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        found = std::move(idle_.back());
-        idle_.pop_back();
-      }
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock && !idle_.empty()) {
+      found = std::move(idle_.back());
+      idle_.pop_back();
     }
     if (!found || !found->fits(rows, length, members))
       found = std::make_unique<Workspace>(kernels_, config_, rows, length, members);
@@ -78,8 +77,8 @@ class WorkspacePool {
   }
 
   void give_back(std::unique_ptr<Workspace> workspace) {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(workspace));
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock)
+      idle_.push_back(std::move(workspace));
   }
 
  private:
