@@ -120,8 +120,8 @@ double matmul_gflops(const std::string& isa, std::size_t rows, std::size_t outpu
   std::fill_n(weight.get(), panels * columns * (inputs + 1), 0.25f);
   const py::gil_scoped_release release;
   const double seconds = best_seconds(tries, [&] {
-    table.matmul({x.get(), x_stride, weight.get(), weight.get() + panels * columns * inputs, y.get(),
-                  y_stride, rows, inputs, 0, panels, Activation::identity});
+    table.matmul({x.get(), x_stride, weight.get(), weight.get() + panels * columns * inputs,
+                  y.get(), y_stride, rows, inputs, 0, panels, Activation::identity});
   });
   return 2e-9 * static_cast<double>(rows * outputs * inputs) / seconds;
 }
