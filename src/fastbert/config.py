@@ -74,7 +74,9 @@ def read_config(directory: str | PathLike[str]) -> EncoderConfig:
     def size(field: str, maximum: int = _MAX_SIZE) -> int:
         default = family.config_defaults.get(field)
         assert default is None or isinstance(default, int)
-        return file.integer(family.config_keys[field], default, minimum=1, maximum=maximum)
+        # A family whose files never say takes its default under our own name for the field.
+        key = family.config_keys.get(field, field)
+        return file.integer(key, default, minimum=1, maximum=maximum)
 
     config = EncoderConfig(
         model_type=family.model_type,

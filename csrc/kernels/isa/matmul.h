@@ -4,6 +4,8 @@
 // into, so a row's bits do not depend on the rows that are multiplied with it.
 #pragma once
 
+#include <utility>
+
 #include "activation.h"
 #include "kernels/kernels.h"
 #include "vec.h"
@@ -11,15 +13,6 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Registers: kTileRows x 2 accumulators, 2 vectors of the panel and 1 broadcast of x. More rows
-// spill, fewer load the panel more often. See docs/performance.md.
-#if defined(__AVX512F__)
-constexpr size_t kTileRows = 12;
-#elif defined(__AVX2__)
-constexpr size_t kTileRows = 6;
-#else
-constexpr size_t kTileRows = 4;
-#endif
 constexpr size_t kPanelColumns = 2 * Vec::kLanes;
 
 // y[r, :] = start[r, :] + sum over k of x[r, k] * panel[k, :] for kRows rows of one panel.
@@ -73,16 +66,15 @@ void tile(const Tile& t) {
   }
 }
 
-using TileFunction = void (*)(const Tile&);
-constexpr TileFunction kTiles[] = {
-    nullptr, tile<1>, tile<2>, tile<3>,  tile<4>,
-#if defined(__AVX2__)
-    tile<5>, tile<6>,
-#endif
-#if defined(__AVX512F__)
-    tile<7>, tile<8>, tile<9>, tile<10>, tile<11>, tile<12>,
-#endif
+// tile<1> .. tile<kTileRows>, by height.
+struct TileTable {
+  void (*of[kTileRows + 1])(const Tile&);
 };
+template <size_t... kHeights>
+constexpr TileTable make_tiles(std::index_sequence<kHeights...>) {
+  return {{nullptr, tile<kHeights + 1>...}};
+}
+constexpr TileTable kTiles = make_tiles(std::make_index_sequence<kTileRows>{});
 
 // Calls body(first row, rows) for tiles of nearly equal height: 13 rows are 7 + 6, not 12 + 1,
 // since a tile of few rows costs almost as much as a full one.
@@ -100,6 +92,7 @@ void for_each_tile(size_t rows, const Body& body) {
 // tile of rows fetches its share of the panel behind it. More than that one would push out the
 // rows.
 void matmul(const MatmulArgs& args) {
+  if (args.rows == 0) return;
   const size_t panel_size = args.inner * kPanelColumns;
   const size_t tiles = (args.rows + kTileRows - 1) / kTileRows;
   const size_t lines = (panel_size + kLineFloats - 1) / kLineFloats;
@@ -111,7 +104,7 @@ void matmul(const MatmulArgs& args) {
     const size_t column = p * kPanelColumns;
     for_each_tile(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
-      kTiles[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
+      kTiles.of[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
                       args.bias + column, y, args.y_stride, ahead, ahead + share, ahead_lines});
       ahead += share;
       if (args.activation != Activation::identity)

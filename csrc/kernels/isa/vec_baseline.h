@@ -10,6 +10,9 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
+// Rows of a matmul tile of two vectors' width. 8 accumulators leave room for the product that a machine without fma keeps apart.
+constexpr size_t kTileRows = 4;
+
 struct Vec {
   static constexpr int kLanes = 4;
   typedef float Floats __attribute__((vector_size(16)));
