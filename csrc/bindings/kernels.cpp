@@ -38,7 +38,8 @@ struct Kernels {
     const py::ssize_t count = extent(x, 0);
     FloatArray y(count);
     std::copy_n(values, count, y.mutable_data());
-    table->activate(activation(name), y.mutable_data(), count);
+    const std::size_t columns = count;
+    table->activate({activation(name), y.mutable_data(), columns, 1, columns});
     return y;
   }
 

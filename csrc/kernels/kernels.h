@@ -76,6 +76,14 @@ struct EmbedArgs {
   float eps;
 };
 
+// x[r, :] = activation(x[r, :]), in place.
+struct ActivateArgs {
+  Activation activation;
+  float* x;  // (rows, columns), rows stride apart
+  std::size_t stride;
+  std::size_t rows, columns;
+};
+
 struct KernelTable {
   const char* isa;
   std::size_t panel_columns;  // columns of a panel
@@ -87,7 +95,7 @@ struct KernelTable {
   std::size_t (*attention_scratch)(std::size_t tokens, std::size_t head_size);
   void (*layer_norm)(const LayerNormArgs& args);
   void (*embed)(const EmbedArgs& args);
-  void (*activate)(Activation activation, float* x, std::size_t count);
+  void (*activate)(const ActivateArgs& args);
 
   // For measuring the machine: multiply-adds in registers alone, so many operations a round.
   float (*multiply_adds)(std::size_t rounds);

@@ -59,29 +59,33 @@ inline Vec gelu_tanh(Vec x) {
 }
 
 template <class Function>
-void map(float* x, size_t count, const Function& function) {
-  size_t i = 0;
-  for (; i + Vec::kLanes <= count; i += Vec::kLanes) function(Vec::load(x + i)).store(x + i);
-  if (i < count) function(Vec::load(x + i, count - i)).store(x + i, count - i);
+void map(const ActivateArgs& args, const Function& function) {
+  for (size_t r = 0; r < args.rows; ++r) {
+    float* x = args.x + r * args.stride;
+    size_t i = 0;
+    for (; i + Vec::kLanes <= args.columns; i += Vec::kLanes)
+      function(Vec::load(x + i)).store(x + i);
+    if (const size_t rest = args.columns - i)
+      function(Vec::load(x + i, rest)).store(x + i, rest);
+  }
 }
 
-// x = activation(x), in place, `count` floats.
-void activate(Activation activation, float* x, size_t count) {
-  switch (activation) {
+void activate(const ActivateArgs& args) {
+  switch (args.activation) {
     case Activation::identity:
       return;
     case Activation::gelu:
-      return map(x, count, [](Vec v) { return gelu(v); });
+      return map(args, [](Vec v) { return gelu(v); });
     case Activation::gelu_tanh:
-      return map(x, count, [](Vec v) { return gelu_tanh(v); });
+      return map(args, [](Vec v) { return gelu_tanh(v); });
     case Activation::relu:
-      return map(x, count, [](Vec v) { return max(Vec::zero(), v); });
+      return map(args, [](Vec v) { return max(Vec::zero(), v); });
     case Activation::silu:
-      return map(x, count, [](Vec v) { return v * sigmoid(v); });
+      return map(args, [](Vec v) { return v * sigmoid(v); });
     case Activation::sigmoid:
-      return map(x, count, [](Vec v) { return sigmoid(v); });
+      return map(args, [](Vec v) { return sigmoid(v); });
     case Activation::tanh:
-      return map(x, count, [](Vec v) { return tanh(v); });
+      return map(args, [](Vec v) { return tanh(v); });
   }
 }
 

@@ -107,9 +107,7 @@ void matmul(const MatmulArgs& args) {
       kTiles.of[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
                       args.bias + column, y, args.y_stride, ahead, ahead + share, ahead_lines});
       ahead += share;
-      if (args.activation != Activation::identity)
-        for (size_t r = 0; r < height; ++r)
-          activate(args.activation, y + r * args.y_stride, kPanelColumns);
+      activate({args.activation, y, args.y_stride, height, kPanelColumns});  // still in L1
     });
   }
 }
