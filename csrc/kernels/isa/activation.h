@@ -65,8 +65,7 @@ void map(const ActivateArgs& args, const Function& function) {
     size_t i = 0;
     for (; i + Vec::kLanes <= args.columns; i += Vec::kLanes)
       function(Vec::load(x + i)).store(x + i);
-    if (const size_t rest = args.columns - i)
-      function(Vec::load(x + i, rest)).store(x + i, rest);
+    if (const size_t rest = args.columns - i) function(Vec::load(x + i, rest)).store(x + i, rest);
   }
 }
 

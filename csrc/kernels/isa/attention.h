@@ -74,14 +74,14 @@ void attention(const AttentionArgs& args) {
     const size_t row = args.query_begin + offset;
     for (size_t n = 0; n < args.tokens; n += kPanelColumns)
       kTiles.of[height]({args.query + row * args.stride, args.stride,
-                      args.scratch + at.keys + n * args.head_size, kPanelColumns, args.head_size,
-                      kZeros, scores + n, at.score_stride, nullptr, nullptr, 0});
+                         args.scratch + at.keys + n * args.head_size, kPanelColumns, args.head_size,
+                         kZeros, scores + n, at.score_stride, nullptr, nullptr, 0});
     float inverse[kTileRows];
     for (size_t r = 0; r < height; ++r)
       inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens);
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
       kTiles.of[height]({scores, at.score_stride, args.value + c, args.stride, args.tokens, kZeros,
-                      output, kPanelColumns, nullptr, nullptr, 0});
+                         output, kPanelColumns, nullptr, nullptr, 0});
       const size_t width = args.head_size - c < kPanelColumns ? args.head_size - c : kPanelColumns;
       for (size_t r = 0; r < height; ++r)
         for (size_t i = 0; i < width; i += Vec::kLanes)

@@ -104,8 +104,9 @@ void matmul(const MatmulArgs& args) {
     const size_t column = p * kPanelColumns;
     for_each_tile(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
-      kTiles.of[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns, args.inner,
-                      args.bias + column, y, args.y_stride, ahead, ahead + share, ahead_lines});
+      kTiles.of[height]({args.x + row * args.x_stride, args.x_stride, panel, kPanelColumns,
+                         args.inner, args.bias + column, y, args.y_stride, ahead, ahead + share,
+                         ahead_lines});
       ahead += share;
       activate({args.activation, y, args.y_stride, height, kPanelColumns});  // still in L1
     });

@@ -9,7 +9,8 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Rows of a matmul tile of two vectors' width. 12 accumulators, 2 vectors of the panel and 1 broadcast: 15 of 16 registers.
+// Rows of a matmul tile of two vectors' width. 12 accumulators, 2 vectors of the panel and 1
+// broadcast: 15 of 16 registers.
 constexpr size_t kTileRows = 6;
 
 struct Vec {

@@ -9,7 +9,8 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Rows of a matmul tile of two vectors' width. 24 accumulators, 2 vectors of the panel and 1 broadcast: 27 of 32 registers.
+// Rows of a matmul tile of two vectors' width. 24 accumulators, 2 vectors of the panel and 1
+// broadcast: 27 of 32 registers.
 constexpr size_t kTileRows = 12;
 
 struct Vec {

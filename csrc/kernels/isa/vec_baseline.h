@@ -10,7 +10,8 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Rows of a matmul tile of two vectors' width. 8 accumulators leave room for the product that a machine without fma keeps apart.
+// Rows of a matmul tile of two vectors' width. 8 accumulators leave room for the product that a
+// machine without fma keeps apart.
 constexpr size_t kTileRows = 4;
 
 struct Vec {
