@@ -23,7 +23,9 @@ void Linear::forward(const float* x, std::size_t rows, float* y, Activation acti
   // instead of 96 % with 3072 inputs.
   const std::size_t stride = row_stride(inputs);
   const FloatBuffer spread = allocate_floats(rows * stride);
-  const std::size_t grain = kernels_.tile_rows * 8;
+  const std::size_t members = threads;
+  const std::size_t grain = std::min(kernels_.tile_rows * 8, (rows + members - 1) / members);
+  if (rows == 0) return;
   parallel_for(rows, grain, threads, [&](std::size_t begin, std::size_t end) noexcept {
     for (std::size_t r = begin; r < end; ++r)
       std::copy_n(x + r * inputs, inputs, spread.get() + r * stride);
