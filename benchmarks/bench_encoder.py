@@ -28,5 +28,5 @@ def bench_forward(measure, engine_of, *, expected, threads, name, shape):
     texts, tokens = shape
     work = Work(flops=shapes.MINILM_L6.flops(texts, tokens), tokens=texts * tokens, threads=threads)
     forward = engine_of(name).token_vectors
-    got = measure(f"forward, {texts} texts of {tokens} tokens", name, forward, ids, work=work)
+    got = measure(f"forward {texts} x {tokens} tokens", name, forward, ids, work=work)
     answers.check_vectors(name, got, expected(*shape))

@@ -1,10 +1,14 @@
 """Threads, the report's header and end, and what the benchmarks share."""
 
+import warnings
+
 import pytest
+from pytest_benchmark.logger import PytestBenchmarkWarning
 
 from . import machine
 
-# NumPy reads the number of its threads while it is imported: nothing above may import it.
+# NumPy reads the number of its threads while it is imported: nothing above may import it, nor
+# fastbert, which imports it.
 
 _ROWS = pytest.StashKey[list]()
 _NUMPY_OBEYS = pytest.StashKey[bool]()
@@ -16,11 +20,14 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-benchmark asks for the facts in its own
 def pytest_configure(config):
     if config.option.threads is None:
         config.option.threads = machine.usable_threads()
     if config.option.threads < 1:
         raise pytest.UsageError(f"--threads is {config.option.threads}, but must be at least 1")
+    # Our pyproject.toml makes errors of warnings; a comparison with another machine is none.
+    warnings.filterwarnings("default", category=PytestBenchmarkWarning)
     config.stash[_ROWS] = []
     config.stash[_NUMPY_OBEYS] = machine.set_threads(config.option.threads)
 

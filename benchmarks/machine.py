@@ -1,12 +1,14 @@
-"""What a timing cannot be read without: the machine, the build and the versions."""
+"""What a timing cannot be read without: the machine, the build and the versions.
+
+Imports neither NumPy nor fastbert by itself, since `set_threads` must come before them.
+"""
 
 import importlib.metadata
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
-
-from fastbert._native import _core
 
 # Distribution names, in the order of the report.
 PEERS = (
@@ -30,8 +32,10 @@ _THREAD_VARIABLES = (
 
 
 def usable_threads():
-    """How many threads fastbert takes by itself."""
-    return _core.cpu_info()["threads"]
+    """How many threads fastbert takes by itself; asked in a process of its own."""
+    program = "import fastbert; print(fastbert.cpu_info()['threads'])"
+    done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+    return int(done.stdout)
 
 
 def set_threads(threads):
@@ -44,12 +48,14 @@ def set_threads(threads):
 
 def facts(threads):
     """Name -> value, for the header and for the saved results."""
+    from fastbert._native import _core
+
     info = _core.cpu_info()
     return {
         "cpu": info["model_name"] or "unknown",
         "isa": info["isa"],
         "threads": threads,
-        "compiler": _compiler(),
+        "compiler": _compiler(Path(_core.__file__)),
         "numpy": _numpy(),
         "peers": {name: _version(name) for name in PEERS},
     }
@@ -71,10 +77,9 @@ def header(threads):
     return lines
 
 
-def _compiler():
+def _compiler(module):
     """The mark that compilers leave in an ELF file."""
-    binary = Path(_core.__file__).read_bytes()
-    found = re.search(rb"GCC: \([^)]*\) [\d.]+|clang version [\d.]+", binary)
+    found = re.search(rb"GCC: \([^)]*\) [\d.]+|clang version [\d.]+", module.read_bytes())
     return found[0].decode() if found else "unknown compiler"
 
 
