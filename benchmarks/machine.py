@@ -67,7 +67,7 @@ def header(threads):
     peers = found["peers"].items()
     installed = ", ".join(f"{name} {version}" for name, version in peers if version)
     lines = [
-        f"fastbert: {found['cpu']}, {found['isa']}, {threads} threads, {found['compiler']}",
+        f"fastbert: {found['cpu']}, {found['isa']}, threads: {threads}, {found['compiler']}",
         f"numpy: {found['numpy']}",
         f"peers: {installed or 'none'}",
     ]

@@ -92,7 +92,7 @@ class OpenVino(Padded):
 
 
 class CTranslate2(Padded):
-    """CTranslate2, which leaves out padding by itself."""
+    """CTranslate2, which is told the length of each text in place of a mask."""
 
     def __init__(self, model, threads):
         import ctranslate2

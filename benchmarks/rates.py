@@ -97,7 +97,7 @@ def report(rows):
 _FORMS = {
     "gflops": "{:8.1f} GFLOP/s",
     "share_of_peak": "{:4.0%} of peak",
-    "gb_per_s": "{:7.1f} GB/s",
+    "gb_per_s": "{:8.3f} GB/s",
     "texts_per_s": "{:11,.0f} texts/s",
     "tokens_per_s": "{:13,.0f} tokens/s",
 }

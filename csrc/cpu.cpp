@@ -26,13 +26,17 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
+int hardware_threads() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
 #if defined(__linux__)
 using Affinity = cpu_set_t;
 
 Affinity affinity() {
   Affinity mask;
-  CPU_ZERO(&mask);
-  sched_getaffinity(0, sizeof mask, &mask);
+  // Fails where CPU ids go past the 1,024 bits of the mask; then it is empty.
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) CPU_ZERO(&mask);
   return mask;
 }
 
@@ -48,15 +52,13 @@ int usable_cores(const Affinity& mask) {
     const std::string siblings = first_line(topology + "thread_siblings_list");
     cores.insert(siblings.empty() ? std::to_string(id) : siblings);
   }
-  return std::max(1, static_cast<int>(cores.size()));
+  return cores.empty() ? hardware_threads() : static_cast<int>(cores.size());
 }
 #else
 struct Affinity {};
 Affinity affinity() { return {}; }
 bool same(const Affinity&, const Affinity&) { return true; }
-int usable_cores(const Affinity&) {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
+int usable_cores(const Affinity&) { return hardware_threads(); }
 #endif
 
 // CPUs that a cgroup quota amounts to, or 0 when there is none.

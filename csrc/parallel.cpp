@@ -3,9 +3,12 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+
+#include "cpu.h"
 
 #if defined(__x86_64__)
 #define FASTBERT_PAUSE() __builtin_ia32_pause()
@@ -20,8 +23,8 @@ namespace {
 
 constexpr int kSpins = 2000;  // some 30 to 100 microseconds, by the length of a pause
 
-// Threads that are inside a region right now, over the whole process. A caller gets what the others
-// have left, so that many Python threads sharing one model do not each start a full team.
+// Threads that callers of this module have at work right now. A caller gets what the others have
+// left, so that many Python threads sharing one model do not each start a full team.
 std::atomic<int> busy{0};
 
 // libgomp keeps a pool of workers per calling thread. After fork() the child has the calling thread
@@ -94,21 +97,27 @@ void TeamState::barrier(int size) noexcept {
   }
 }
 
-void run_team(int threads, const std::function<void(const Team&)>& body) {
-  (void)registered;
-  const int others = busy.fetch_add(threads);
-  const int granted = std::max(1, threads - others);
-  busy.fetch_sub(threads - granted);
-  if (granted == 1) {
+ThreadGrant::ThreadGrant(int wanted) {
+  const int usable = cpu::default_threads();
+  wanted = std::min(wanted > 0 ? wanted : usable, kMostThreads);
+  const int others = busy.fetch_add(wanted);
+  count_ = std::clamp(std::max(wanted, usable) - others, 1, wanted);
+  busy.fetch_sub(wanted - count_);
+}
+
+ThreadGrant::~ThreadGrant() { busy.fetch_sub(count_); }
+
+void ThreadGrant::run(const std::function<void(const Team&)>& body) const {
+  static_cast<void>(registered);
+  if (count_ == 1) {
     TeamState state;
     body(Team{0, 1, &state});
   } else if (inheritance.forked && pthread_equal(inheritance.thread, pthread_self())) {
     if (!inheritance.host) inheritance.host = new Host;
-    inheritance.host->run([&] { open_region(granted, body); });
+    inheritance.host->run([&] { open_region(count_, body); });
   } else {
-    open_region(granted, body);
+    open_region(count_, body);
   }
-  busy.fetch_sub(granted);
 }
 
 }  // namespace fastbert

@@ -43,17 +43,39 @@ struct Team {
   }
 };
 
-// Runs `body(Team)` on up to `threads` threads and returns when all are done. The body must not
-// throw. Correct in a forked child too: see parallel.cpp.
-void run_team(int threads, const std::function<void(const Team&)>& body);
+// More than this many threads are never started: libgomp ends the process when it cannot start one.
+constexpr int kMostThreads = 1024;
 
-// Runs `body(begin, end)` over disjoint slices of at most `grain` that cover [0, n). Threads take
-// slices as they become free, so the body must not care which thread runs it.
+// Threads for one call: `wanted` of them (0: all that the process may use), less what other callers
+// have at work at the moment, but one at least. They are counted as busy until it is destroyed.
+class ThreadGrant {
+ public:
+  explicit ThreadGrant(int wanted);
+  ~ThreadGrant();
+  ThreadGrant(const ThreadGrant&) = delete;
+  ThreadGrant& operator=(const ThreadGrant&) = delete;
+
+  int count() const { return count_; }
+
+  // Runs `body(Team)` on these threads and returns when all are done. The body must not throw.
+  // Correct in a forked child too: see parallel.cpp.
+  void run(const std::function<void(const Team&)>& body) const;
+
+ private:
+  int count_;
+};
+
+// Runs `body(begin, end)` over disjoint slices of at most `grain`, one for each thread at least, that
+// cover [0, n). Threads take slices as they become free, so the body must not care which one runs it.
 template <class Body>
 void parallel_for(std::size_t n, std::size_t grain, int threads, const Body& body) {
   static_assert(noexcept(body(n, n)), "an exception cannot leave a team: mark the lambda noexcept");
+  if (n == 0) return;
+  const ThreadGrant grant(static_cast<int>(std::min<std::size_t>(threads > 0 ? threads : 0, n)));
+  const std::size_t members = grant.count();
+  grain = std::min(grain, (n + members - 1) / members);
   const std::size_t slices = (n + grain - 1) / grain;
-  run_team(static_cast<int>(std::min<std::size_t>(threads, slices)), [&](const Team& team) {
+  grant.run([&](const Team& team) {
     team.share(slices, [&](std::size_t s) { body(s * grain, std::min(n, (s + 1) * grain)); });
   });
 }

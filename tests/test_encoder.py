@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import warnings
 
 import numpy as np
@@ -235,6 +236,32 @@ def test_package_level_encode_keeps_its_model(tiny_model):
     np.testing.assert_array_equal(vectors, fastbert.encode(TEXTS, model=tiny_model, threads=1))
 
 
+def test_encoder_can_be_pickled(encoder):
+    again = pickle.loads(pickle.dumps(encoder))
+    np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
+    assert again.max_seq_length == encoder.max_seq_length
+
+
+def test_results_of_repeated_texts_are_not_shared(encoder):
+    first, second = encoder.encode(["cat", "cat"], output_value="token_embeddings")
+    first[:] = 0
+    assert second.any()
+
+
+def test_dense_obeys_threads(tmp_path, monkeypatch):
+    encoder = fastbert.load(write_model(tmp_path, dense_size=7), threads=1)
+    assert encoder.encode(TEXTS, threads=2).tolist() == encoder.encode(TEXTS).tolist()
+
+
+def test_prompt_without_room_for_a_text_is_an_error(tmp_path):
+    directory = write_model(tmp_path)
+    pooling = directory / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"include_prompt": False}))
+    encoder = fastbert.load(directory, max_seq_length=8)
+    with pytest.raises(ValueError, match="the prompt has 9 tokens, which leaves no room"):
+        encoder.encode("dog", prompt="cat " * 9)
+
+
 def test_cpu_info_has_its_documented_keys():
     info = fastbert.cpu_info()
     assert set(info) == {
@@ -256,8 +283,14 @@ def test_public_names():
 @pytest.mark.parametrize(
     ("texts", "options", "error", "message"),
     [
-        (["a", None], {}, TypeError, r"texts\[1\] is a NoneType, but must be a str|NoneType"),
-        ([1], {}, TypeError, "int"),
+        (["a", "a", None], {}, TypeError, r"texts\[2\] is a NoneType, but must be a str"),
+        (["a", None], {"prompt": "q: "}, TypeError, r"texts\[1\] is a NoneType, but must be a str"),
+        ([1], {}, TypeError, r"texts\[0\] is a int, but must be a str"),
+        ([["a"]], {}, TypeError, r"texts\[0\] is a list, but must be a str"),
+        (np.array("x"), {}, TypeError, "texts is an array that is not 1-D"),
+        ("a", {"prompt": 3}, TypeError, "prompt is a int, but must be a str"),
+        ("a", {"threads": 2**31}, ValueError, "threads is 2147483648, but must be at most 1024"),
+        ("a", {"output_value": None, "precision": "int8"}, ValueError, "precision 'int8' needs"),
         (None, {}, TypeError, "texts is a NoneType, but must be a str or a list of str"),
         (b"bytes", {}, TypeError, "texts is a bytes"),
         ({"a": 1}, {}, TypeError, "texts is a dict"),

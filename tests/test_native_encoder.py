@@ -155,6 +155,24 @@ def test_too_long_text_is_refused(model):
         native(model).forward(ids, np.array([0, len(ids)], np.int32))
 
 
+def test_encoder_keeps_its_weights_alive(model):
+    config, weights = model
+    ids, offsets, _ = batch(config, [5, 3])
+    mine = {name: array.copy() for name, array in weights.items()}
+    encoder = native((config, mine))
+    expected = encoder.forward(ids, offsets)
+    mine.clear()
+    np.testing.assert_array_equal(encoder.forward(ids, offsets), expected)
+
+
+def test_more_threads_than_the_machine_has_are_no_harm(model):
+    config, _ = model
+    ids, offsets, _ = batch(config, [5, 3])
+    encoder = native(model)
+    expected = encoder.forward(ids, offsets, threads=1)
+    np.testing.assert_array_equal(encoder.forward(ids, offsets, threads=64), expected)
+
+
 def test_missing_and_misshapen_weights_are_named(model):
     config, weights = model
     lacking = {name: w for name, w in weights.items() if name != "layers.0.key.bias"}

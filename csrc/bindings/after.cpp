@@ -4,22 +4,21 @@
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "cpu.h"
 #include "encoder/linear.h"
 #include "encoder/pooling.h"
 
 namespace fastbert::bindings {
 namespace {
 
-int thread_count(int threads) { return threads > 0 ? threads : cpu::default_threads(); }
-
 std::unique_ptr<Linear> make_linear(const py::object& weight, const py::object& bias,
                                     const std::string& isa, int threads) {
   const float* rows = checked<float>(weight, "weight", {-1, -1});
   const py::ssize_t outputs = extent(weight, 0), inputs = extent(weight, 1);
   const LinearWeights weights{rows, checked<float>(bias, "bias", {outputs})};
-  return std::make_unique<Linear>(isa.empty() ? kernels() : kernels(isa), weights, outputs, inputs,
-                                  thread_count(threads));
+  const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
+  const py::gil_scoped_release release;
+  return std::make_unique<Linear>(table, weights, outputs, inputs,
+                                  threads);
 }
 
 FloatArray forward(const Linear& linear, const py::object& x, const std::string& name,
@@ -30,7 +29,7 @@ FloatArray forward(const Linear& linear, const py::object& x, const std::string&
   float* const target = y.mutable_data();
   const std::size_t count = extent(x, 0);
   const py::gil_scoped_release release;
-  linear.forward(rows, count, target, act, thread_count(threads));
+  linear.forward(rows, count, target, act, threads);
   return y;
 }
 

@@ -1,12 +1,13 @@
 // The encoder: weights in as a dictionary, token ids in, vectors out.
 #include "encoder/encoder.h"
 
+#include <memory>
+
 #include <algorithm>
 
 #include "bindings/activations.h"
 #include "bindings/arrays.h"
 #include "bindings/register.h"
-#include "cpu.h"
 
 namespace fastbert::bindings {
 namespace {
@@ -90,11 +91,14 @@ void check_config(const Config& config) {
 
 class PyEncoder {
  public:
-  PyEncoder(const py::dict& config, py::dict tensors, const std::string& isa, int threads)
-      : tensors_(std::move(tensors)),
-        config_(read_config(config)),
-        encoder_((check_config(config_), isa.empty() ? kernels() : kernels(isa)), config_,
-                 read_weights(tensors_, config_), thread_count(threads)) {}
+  PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads)
+      : tensors_(tensors.attr("copy")()), config_(read_config(config)) {
+    check_config(config_);
+    const Weights weights = read_weights(tensors_, config_);
+    const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
+    const py::gil_scoped_release release;
+    encoder_ = std::make_unique<Encoder>(table, config_, weights, threads);
+  }
 
   FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
                      const std::vector<std::string>& poolings, std::size_t pool_skip,
@@ -116,15 +120,13 @@ class PyEncoder {
         {poolings.empty() ? tokens : texts, static_cast<py::ssize_t>(config_.hidden_size * parts)});
     output.y = y.mutable_data();
     const py::gil_scoped_release release;
-    encoder_.forward(batch, output, thread_count(threads));
+    encoder_->forward(batch, output, threads);
     return y;
   }
 
-  const Encoder& encoder() const { return encoder_; }
+  const Encoder& encoder() const { return *encoder_; }
 
  private:
-  static int thread_count(int threads) { return threads > 0 ? threads : cpu::default_threads(); }
-
   void check_batch(const Batch& batch, py::ssize_t tokens) const {
     const auto limit = static_cast<std::int64_t>(config_.max_position_embeddings);
     if (batch.offsets[0] != 0 || batch.offsets[batch.texts] != tokens)
@@ -151,16 +153,16 @@ class PyEncoder {
                                     std::to_string(end) + ")");
   }
 
-  py::dict tensors_;  // owns what the encoder borrows
+  py::dict tensors_;  // a copy: the caller's may change, and the encoder borrows these arrays
   Config config_;
-  Encoder encoder_;
+  std::unique_ptr<Encoder> encoder_;
 };
 
 }  // namespace
 
 void register_encoder(py::module_& m) {
   py::class_<PyEncoder>(m, "Encoder")
-      .def(py::init<const py::dict&, py::dict, const std::string&, int>(), py::arg("config"),
+      .def(py::init<const py::dict&, const py::dict&, const std::string&, int>(), py::arg("config"),
            py::arg("weights"), py::kw_only(), py::arg("isa") = "", py::arg("threads") = 0)
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},

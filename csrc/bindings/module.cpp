@@ -25,7 +25,7 @@ py::dict cpu_info() {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_core, m) {
   m.doc() = "The native encoder of fastbert. Use the fastbert package instead.";
   m.def("cpu_info", &cpu_info);
   fastbert::bindings::register_encoder(m);

@@ -34,13 +34,14 @@ Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights
       workspaces_(kernels_, config_) {}
 
 void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
-  const Schedule schedule = make_schedule(batch.offsets, batch.texts, threads);
+  const ThreadGrant grant(threads);
+  const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
-  if (chunks == 0) return;
-  if (!schedule.together) threads = static_cast<int>(std::min<std::size_t>(threads, chunks));
-
-  const std::size_t workspace_count = schedule.together ? 1 : threads;
-  const int members = schedule.together ? threads : 1;
+  // One workspace for the whole team, or one for each member. Taken here, because nothing may throw
+  // inside the team.
+  const int members = schedule.together ? grant.count() : 1;
+  const std::size_t workspace_count =
+      schedule.together ? 1 : std::min<std::size_t>(grant.count(), chunks);
   std::vector<std::unique_ptr<Workspace>> workspaces;
   for (std::size_t i = 0; i < workspace_count; ++i)
     workspaces.push_back(workspaces_.take(schedule.max_tokens, schedule.max_length, members));
@@ -60,13 +61,18 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
       run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone}, output);
     }
   };
-  run_team(threads, [&](const Team& team) {
+  grant.run([&](const Team& team) {
     if (schedule.together) {
       for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team);
     } else {
+      // A member without a workspace is one more than there are chunks.
+      const std::size_t rank = team.rank;
       TeamState own;
       const Team alone{0, 1, &own};
-      team.share(chunks, [&](std::size_t i) { run(i, *workspaces[team.rank], alone); });
+      if (rank < workspace_count)
+        team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone); });
+      else
+        team.barrier();
     }
   });
   for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));

@@ -14,6 +14,7 @@ Linear::Linear(const KernelTable& kernels, const LinearWeights& weights, std::si
 
 void Linear::forward(const float* x, std::size_t rows, float* y, Activation activation,
                      int threads) const {
+  if (rows == 0) return;
   const std::size_t outputs = packed_.outputs, inputs = packed_.inputs;
   const std::size_t width = packed_.panel_count * kernels_.panel_columns;
   // The kernel writes whole panels: straight into y if they fit, else by way of wider rows.
@@ -23,10 +24,7 @@ void Linear::forward(const float* x, std::size_t rows, float* y, Activation acti
   // instead of 96 % with 3072 inputs.
   const std::size_t stride = row_stride(inputs);
   const FloatBuffer spread = allocate_floats(rows * stride);
-  const std::size_t members = threads;
-  const std::size_t grain = std::min(kernels_.tile_rows * 8, (rows + members - 1) / members);
-  if (rows == 0) return;
-  parallel_for(rows, grain, threads, [&](std::size_t begin, std::size_t end) noexcept {
+  parallel_for(rows, kernels_.tile_rows * 8, threads, [&](std::size_t begin, std::size_t end) noexcept {
     for (std::size_t r = begin; r < end; ++r)
       std::copy_n(x + r * inputs, inputs, spread.get() + r * stride);
     kernels_.matmul({spread.get() + begin * stride, stride, packed_.panels, packed_.bias,

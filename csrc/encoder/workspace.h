@@ -2,6 +2,7 @@
 // handed back for the next call.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,9 +40,9 @@ struct Workspace {
     scratch = qkv + rows * (qkv_stride + ffn_stride);
   }
 
+  bool alone() const { return members == 1; }
   bool fits(std::size_t rows_, std::size_t length_, int members_) const {
-    return rows_ <= rows && length_ <= length && members_ <= members &&
-           (members_ == 1) == (members == 1);
+    return rows_ <= rows && length_ <= length && members_ <= members && (members_ == 1) == alone();
   }
 
   std::size_t rows, length;  // tokens of a chunk, tokens of a text
@@ -66,26 +67,41 @@ class WorkspacePool {
       : kernels_(kernels), config_(config) {}
 
   std::unique_ptr<Workspace> take(std::size_t rows, std::size_t length, int members) {
-    std::unique_ptr<Workspace> found;
-    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock && !idle_.empty()) {
-      found = std::move(idle_.back());
-      idle_.pop_back();
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
+      const auto fitting =
+          std::find_if(idle_.begin(), idle_.end(),
+                       [&](const auto& idle) { return idle->fits(rows, length, members); });
+      if (fitting != idle_.end()) return remove(fitting);
+      // One that is too small has had its day: a larger one takes its place.
+      const auto outgrown =
+          std::find_if(idle_.begin(), idle_.end(),
+                       [&](const auto& idle) { return idle->alone() == (members == 1); });
+      if (outgrown != idle_.end()) remove(outgrown);
     }
-    if (!found || !found->fits(rows, length, members))
-      found = std::make_unique<Workspace>(kernels_, config_, rows, length, members);
-    return found;
+    const auto rounded = [](std::size_t n, std::size_t step) { return (n + step - 1) / step * step; };
+    return std::make_unique<Workspace>(kernels_, config_, rounded(rows, 96), rounded(length, 64),
+                                       members);
   }
 
   void give_back(std::unique_ptr<Workspace> workspace) {
-    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock)
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock && idle_.size() < kMostIdle)
       idle_.push_back(std::move(workspace));
   }
 
  private:
+  using Idle = std::vector<std::unique_ptr<Workspace>>;
+  static constexpr std::size_t kMostIdle = 64;
+
+  std::unique_ptr<Workspace> remove(Idle::iterator at) {
+    std::unique_ptr<Workspace> workspace = std::move(*at);
+    idle_.erase(at);
+    return workspace;
+  }
+
   const KernelTable& kernels_;
   const Config& config_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> idle_;
+  Idle idle_;
 };
 
 }  // namespace fastbert

@@ -62,7 +62,12 @@ const KernelTable& kernels(const std::string& name) {
 
 const KernelTable& kernels() {
   const std::string forced = cpu::forced_isa();
-  return kernels(forced.empty() ? available_isas().front() : forced);
+  if (forced.empty()) return kernels(available_isas().front());
+  try {
+    return kernels(forced);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("FASTBERT_ISA: ") + error.what());
+  }
 }
 
 }  // namespace fastbert

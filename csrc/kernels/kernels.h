@@ -60,7 +60,7 @@ struct LayerNormArgs {
   float eps;
 };
 
-// y[t, :] = layer_norm(word[ids[t]] + position[positions[t]] + type[type_ids[t]]).
+// y[t, :] = layer_norm(word[ids[t]] + type[type_ids[t]] + position[positions[t]]).
 struct EmbedArgs {
   const std::int32_t* ids;        // (rows)
   const std::int32_t* positions;  // (rows)

@@ -18,10 +18,14 @@ _TOKENS_AT_ONCE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,)."""
+    """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,).
+
+    `first_token` is where its ids begin in the ragged batch that it was cut from.
+    """
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int32]
+    first_token: int = 0
 
     @property
     def count(self) -> int:
@@ -70,5 +74,5 @@ def cut(
         begin = offsets[first]
         last = int(np.searchsorted(offsets, begin + _TOKENS_AT_ONCE, side="right")) - 1
         last = min(max(last, first + 1), first + most, texts)
-        yield Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin)
+        yield Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin, int(begin))
         first = last

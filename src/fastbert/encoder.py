@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastbert import postprocessing, windows
+from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.batches import Batch, Result, cut
 from fastbert.config import EncoderConfig, read_config
@@ -26,6 +28,7 @@ from fastbert.quantization import PRECISIONS, Precision, quantize_embeddings
 from fastbert.similarity import pairwise_similarity_function, similarity_function
 from fastbert.tokenizer import Tokenizer, Tokens
 from fastbert.weights import load_weights
+from fastbert.windows import split
 
 __all__ = ["Encoder", "OutputArray", "OutputList"]
 
@@ -42,6 +45,9 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 # Texts that are tokenised together: bounds the memory in use, changes no result.
 _TEXTS_AT_ONCE = 4096
+
+# Far more than is of use to anyone; the system may refuse to start as many.
+_MOST_THREADS = 1024
 
 _logger = logging.getLogger("fastbert")
 
@@ -77,7 +83,7 @@ class Encoder:
     ) -> None:
         """Load a model directory; the arguments are those of `fastbert.load`."""
         _check_choice("compute_type", compute_type, _COMPUTE_TYPES)
-        _check_positive("threads", threads)
+        _check_threads(threads)
         _check_positive("truncate_dim", truncate_dim)
         self.directory = Path(directory)
         self.compute_type = compute_type
@@ -99,7 +105,7 @@ class Encoder:
             load_weights(self._modules.transformer, self.config),
             threads=threads or 0,
         )
-        self._steps = postprocessing.prepare(self._modules.after, self.isa)
+        self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
     def __repr__(self) -> str:
@@ -107,6 +113,18 @@ class Encoder:
             f"Encoder({os.fspath(self.directory)!r}, {self.config.num_hidden_layers} layers, "
             f"dim {self.embedding_dimension}, {self.compute_type}, {self.isa})"
         )
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """Pickled as its directory and its settings; unpickling loads the files again."""
+        options = {
+            "compute_type": self.compute_type,
+            "threads": self.threads,
+            "max_seq_length": self.max_seq_length,
+            "truncate_dim": self.truncate_dim,
+            "prompts": self.prompts,
+            "default_prompt_name": self.default_prompt_name,
+        }
+        return functools.partial(Encoder, self.directory, **options), ()
 
     @property
     def isa(self) -> str:
@@ -166,15 +184,19 @@ class Encoder:
         _check_choice("output_value", output_value, _OUTPUT_VALUES)
         _check_choice("precision", precision, PRECISIONS)
         _check_choice("on_overflow", on_overflow, _OVERFLOWS)
+        if output_value is None and precision != "float32":
+            raise ValueError(f"precision {precision!r} needs an output_value of one kind, not None")
         _check_positive("batch_size", batch_size)
         _check_positive("truncate_dim", truncate_dim)
-        _check_positive("threads", threads)
+        _check_threads(threads)
         single = isinstance(texts, str)
         distinct, places = _distinct([texts] if isinstance(texts, str) else _as_list(texts))
+        chosen_prompt = self._prompt(prompt, prompt_name)
         run = _Run(
             texts=distinct,
             places=places,
-            prompt=self._prompt(prompt, prompt_name),
+            prompt=chosen_prompt,
+            pool_skip=self._prompt_tokens(chosen_prompt),
             batch_size=batch_size,
             wants_tokens=output_value != "sentence_embedding",
             normalize=normalize_embeddings,
@@ -195,7 +217,7 @@ class Encoder:
         outputs = self._outputs(results, run, output_value)
         if places is not None:
             outputs = _repeat(outputs, places)
-        if precision != "float32":
+        if precision != "float32" and len(outputs):
             outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
         elif single:
             outputs = outputs[0]
@@ -227,10 +249,10 @@ class Encoder:
     # --- loading ---
 
     def _check_vocabulary(self) -> None:
-        if self.tokenizer.vocab_size > self.config.vocab_size:
+        if self.tokenizer.max_id >= self.config.vocab_size:
             raise ConfigError(
-                f"{self._modules.transformer}: the tokenizer has {self.tokenizer.vocab_size} "
-                f"tokens, but config.json says vocab_size {self.config.vocab_size}"
+                f"{self._modules.transformer}: the tokenizer has ids up to {self.tokenizer.max_id}, "
+                f"but config.json says vocab_size {self.config.vocab_size}"
             )
 
     def _length_limit(self, wanted: int | None) -> int:
@@ -238,11 +260,12 @@ class Encoder:
         if wanted is None:
             wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
             return min(wanted, most)
-        if not 2 <= wanted <= most:
+        least = 1 + sum(self.tokenizer.special_counts)
+        if not _is_integer(wanted) or not least <= wanted <= most:
             raise ValueError(
-                f"max_seq_length is {wanted}, but this model can take 2 to {most} tokens"
+                f"max_seq_length is {wanted!r}, but this model can take {least} to {most} tokens"
             )
-        return wanted
+        return int(wanted)
 
     # --- prompts ---
 
@@ -253,6 +276,8 @@ class Encoder:
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         if prompt is not None:
+            if not isinstance(prompt, str):
+                raise TypeError(f"prompt is a {type(prompt).__name__}, but must be a str")
             if name is not None:
                 warnings.warn("prompt is used, prompt_name is ignored", stacklevel=_callers_level())
             return prompt
@@ -263,7 +288,17 @@ class Encoder:
         """How many leading tokens the pooling leaves out: the prompt's, without its [SEP]."""
         if not prompt or self._modules.include_prompt:
             return 0
-        return int(self.tokenizer.encode_batch([prompt]).offsets[1]) - 1
+        before, after = self.tokenizer.special_counts
+        count = int(self.tokenizer.encode_batch([self._prepared(prompt)]).offsets[1]) - after
+        if count >= self.max_seq_length - after:
+            raise ValueError(
+                f"the prompt has {count - before} tokens, which leaves no room for a text within "
+                f"max_seq_length {self.max_seq_length}"
+            )
+        return count
+
+    def _prepared(self, text: str) -> str:
+        return text.lower() if self._modules.do_lower_case else text
 
     # --- from texts to vectors ---
 
@@ -272,10 +307,8 @@ class Encoder:
         limit = None if run.on_overflow == "window" else self.max_seq_length
         for first in range(0, len(run.texts), _TEXTS_AT_ONCE):
             texts = run.texts[first : first + _TEXTS_AT_ONCE]
-            if run.prompt:
-                texts = [run.prompt + text for text in texts]
-            if self._modules.do_lower_case:
-                texts = [text.lower() for text in texts]
+            if run.prompt or self._modules.do_lower_case:
+                texts = [self._prepared(run.prompt + text) for text in texts]
             tokens = self.tokenizer.encode_batch(texts, max_length=limit, threads=run.threads)
             self._check_lengths(tokens, run, first)
             yield from cut(tokens.ids, tokens.offsets, run.batch_size)
@@ -301,7 +334,6 @@ class Encoder:
 
     def _encode_batch(self, batch: Batch, run: _Run) -> Result:
         """One native call, and what follows it."""
-        skip = self._prompt_tokens(run.prompt)
         too_long = run.on_overflow == "window" and batch.longest > self.max_seq_length
         poolings = list(self._modules.pooling)
         if not run.wants_tokens and not too_long:
@@ -309,22 +341,31 @@ class Encoder:
                 batch.ids,
                 batch.offsets,
                 poolings=poolings,
-                pool_skip=skip,
+                pool_skip=run.pool_skip,
                 threads=run.threads or 0,
             )
             return Result(self._finish(vectors, run), batch, None)
         if too_long:
-            pieces = windows.split(batch.ids, batch.offsets, self.max_seq_length)
-            rows = self._native.forward(pieces.ids, pieces.offsets, threads=run.threads or 0)
-            token_vectors = rows[pieces.rows]
+            token_vectors = self._encode_windows(batch, run)
         else:
             token_vectors = self._native.forward(batch.ids, batch.offsets, threads=run.threads or 0)
-        vectors = _core.pool(token_vectors, batch.offsets, poolings, skip)
-        return Result(self._finish(vectors, run), batch, token_vectors)
+        vectors = _core.pool(token_vectors, batch.offsets, poolings, run.pool_skip)
+        finished = self._finish(vectors, run)
+        return Result(finished, batch, token_vectors if run.wants_tokens else None)
+
+    def _encode_windows(self, batch: Batch, run: _Run) -> Array:
+        """Token vectors (tokens, hidden) of texts of any length, some windows at a time."""
+        windows = split(batch, self.max_seq_length, self.tokenizer.special_counts)
+        vectors = np.empty((len(batch.ids), self.config.hidden_size), np.float32)
+        for part in cut(windows.ids, windows.offsets, None):
+            rows = self._native.forward(part.ids, part.offsets, threads=run.threads or 0)
+            places = windows.places[part.first_token : part.first_token + len(rows)]
+            vectors[places[places >= 0]] = rows[places >= 0]
+        return vectors
 
     def _finish(self, vectors: Array, run: _Run) -> Array:
         for step in self._steps:
-            vectors = step(vectors)
+            vectors = step(vectors, run.threads or 0)
         if run.dimension is not None and run.dimension < vectors.shape[1]:
             vectors = np.ascontiguousarray(vectors[:, : run.dimension])
         return postprocessing.normalize(vectors) if run.normalize else vectors
@@ -350,6 +391,7 @@ class _Run:
     texts: Sequence[str]  # all different
     places: list[int] | None  # of the given texts among them; None: they are the given texts
     prompt: str
+    pool_skip: int
     batch_size: int | None
     wants_tokens: bool
     normalize: bool
@@ -358,18 +400,25 @@ class _Run:
     threads: int | None
 
 
+def _as_list(texts: Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, bytes | bytearray | Mapping) or not isinstance(texts, Iterable):
+        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
+    if getattr(texts, "ndim", 1) != 1:
+        raise TypeError("texts is an array that is not 1-D, but must be a str or a list of str")
+    listed = texts if isinstance(texts, list | tuple) else list(texts)
+    for i, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{i}] is a {type(text).__name__}, but must be a str")
+    return listed
+
+
 def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
     """Every text once, and for every given text the place of its like; None if all differ.
 
     A text's result does not depend on its company, so it need not be computed twice.
     """
-    if len(texts) == 1:
-        return texts, None
-    try:
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    except TypeError:  # a list among the texts, say: the tokenizer names it
-        return texts, None
-    if len(places) == len(texts) or not all(isinstance(text, str) for text in texts):
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    if len(places) == len(texts):
         return texts, None
     return list(places), [places[text] for text in texts]
 
@@ -377,15 +426,7 @@ def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
 def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray | OutputList:
     if isinstance(outputs, np.ndarray):
         return outputs[places]
-    return [outputs[place] for place in places]
-
-
-def _as_list(texts: Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, list | tuple):
-        return texts
-    if isinstance(texts, bytes | bytearray | Mapping) or not hasattr(texts, "__iter__"):
-        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
-    return list(texts)
+    return [copy.deepcopy(outputs[place]) for place in places]
 
 
 def _callers_level() -> int:
@@ -401,6 +442,16 @@ def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
         raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(map(str, choices))}")
 
 
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def _check_positive(name: str, value: int | None) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+    if value is not None and not (_is_integer(value) and value > 0):
         raise ValueError(f"{name} is {value!r}, but must be a positive integer or None")
+
+
+def _check_threads(threads: int | None) -> None:
+    _check_positive("threads", threads)
+    if threads is not None and threads > _MOST_THREADS:
+        raise ValueError(f"threads is {threads}, but must be at most {_MOST_THREADS}")

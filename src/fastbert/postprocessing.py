@@ -13,27 +13,32 @@ from fastbert.modules import Dense, LayerNorm, Normalize
 __all__ = ["Step", "prepare"]
 
 Array = NDArray[np.float32]
-Step = Callable[[Array], Array]  # (texts, width before) to (texts, width after)
+# (texts, width before) and a number of threads, 0 for all, to (texts, width after).
+Step = Callable[[Array, int], Array]
 
 
-def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str) -> list[Step]:
+def prepare(
+    modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads: int
+) -> list[Step]:
     """One function per module, in order.
 
     They are native: NumPy's own product of a row may differ in its last bits with the number of
     rows around it, and a text's vector must not depend on its company.
     """
-    return [_step(module, isa) for module in modules]
+    return [_step(module, isa, threads) for module in modules]
 
 
-def _step(module: Dense | LayerNorm | Normalize, isa: str) -> Step:
+def _step(module: Dense | LayerNorm | Normalize, isa: str, threads: int) -> Step:
     if isinstance(module, Dense):
         bias = np.zeros(len(module.weight), np.float32) if module.bias is None else module.bias
-        linear = _core.Linear(module.weight, bias, isa=isa)
-        return lambda x: linear.forward(x, activation=module.activation)
+        linear = _core.Linear(module.weight, bias, isa=isa, threads=threads)
+        return lambda x, threads: linear.forward(
+            x, activation=module.activation, threads=threads
+        )
     if isinstance(module, LayerNorm):
         kernels = _core.kernels(isa)
-        return lambda x: kernels.layer_norm(x, module.gamma, module.beta, module.eps)
-    return normalize
+        return lambda x, _: kernels.layer_norm(x, module.gamma, module.beta, module.eps)
+    return lambda x, _: normalize(x)
 
 
 def normalize(x: Array) -> Array:

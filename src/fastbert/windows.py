@@ -1,4 +1,4 @@
-"""Texts longer than the model: overlapping windows, and token vectors put together again."""
+"""Texts that are longer than the model: overlapping windows, and where their tokens belong."""
 
 from __future__ import annotations
 
@@ -7,67 +7,65 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbert.batches import Batch
+
 __all__ = ["Windows", "split"]
 
-Integers = NDArray[np.int32]
+_ELSEWHERE = -1
 
 
 class Windows(NamedTuple):
-    """A ragged batch of windows, and which of their token vectors make up each text.
+    """A ragged batch of windows, and which token of the texts each of their tokens stands for.
 
     Attributes:
         ids: int32 (window tokens,).
         offsets: int32 (windows + 1,).
-        rows: int64 (text tokens,): for every token of the texts, its row among the window tokens.
+        places: int64 (window tokens,): for each of them, its place among the tokens of the texts,
+            or -1 where another window's token stands for that place.
     """
 
-    ids: Integers
-    offsets: Integers
-    rows: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+    places: NDArray[np.int64]
 
 
-def split(ids: Integers, offsets: Integers, max_length: int) -> Windows:
+def split(batch: Batch, max_length: int, special_counts: tuple[int, int]) -> Windows:
     """Cut every text of a ragged batch into windows of at most `max_length` tokens.
 
-    A window is the text's first and last token, [CLS] and [SEP], around a stretch of the tokens
-    between them. Neighbouring stretches share about a quarter of their tokens; a shared token's
-    vector is taken from the window in which it stands further from the edge.
+    A window is the text's special tokens (`special_counts` of them in front and behind) around a
+    stretch of what is between. Neighbouring stretches share about a quarter of their tokens; a
+    shared token is taken from the window in which it stands further from the edge.
     """
-    pieces, bounds, rows, start = [], [0], [], 0
-    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        stretches = _stretches(end - begin, max_length)
+    before, after = special_counts
+    places, owned, bounds = [], [], [0]
+    for begin, end in zip(batch.offsets[:-1].tolist(), batch.offsets[1:].tolist(), strict=True):
+        front, back = np.arange(begin, begin + before), np.arange(end - after, end)
+        stretches = _stretches(end - begin, max_length, before, after)
         for i, (first, last) in enumerate(stretches):
-            stretch = ids[begin + first : begin + last]
-            whole = len(stretches) == 1
-            window = stretch if whole else np.concatenate((ids[[begin]], stretch, ids[[end - 1]]))
-            lead = 0 if whole else 1
+            is_first, is_last = i == 0, i == len(stretches) - 1
             # The window's own share: up to the middle of what it has in common with its neighbours.
-            left = first if i == 0 else (first + stretches[i - 1][1]) // 2
-            right = last if i == len(stretches) - 1 else (stretches[i + 1][0] + last) // 2
-            own = np.arange(start + lead + left - first, start + lead + right - first)
-            if not whole and i == 0:
-                own = np.concatenate(([start], own))
-            if not whole and i == len(stretches) - 1:
-                own = np.concatenate((own, [start + len(window) - 1]))
-            pieces.append(window)
-            rows.append(own)
-            start += len(window)
-            bounds.append(start)
+            left = first if is_first else (first + stretches[i - 1][1]) // 2
+            right = last if is_last else (stretches[i + 1][0] + last) // 2
+            stretch = np.arange(begin + first, begin + last)
+            own = (stretch >= begin + left) & (stretch < begin + right)
+            places += [front, stretch, back]
+            owned += [np.full(before, is_first), own, np.full(after, is_last)]
+            bounds.append(bounds[-1] + before + len(stretch) + after)
+    every = np.concatenate(places) if places else np.zeros(0, np.int64)
+    own_tokens = np.concatenate(owned) if owned else np.zeros(0, bool)
     return Windows(
-        np.concatenate(pieces) if pieces else ids,
+        batch.ids[every],
         np.asarray(bounds, np.int32),
-        np.concatenate(rows).astype(np.int64) if rows else np.zeros(0, np.int64),
+        np.where(own_tokens, every, _ELSEWHERE),
     )
 
 
-def _stretches(length: int, max_length: int) -> list[tuple[int, int]]:
-    """Begin and end of each window's stretch, special tokens apart; the whole text if it fits."""
-    if length <= max_length:
-        return [(0, length)]
-    inner, room = length - 2, max_length - 2
-    if room < 1:
-        raise ValueError(f"max_seq_length is {max_length}, but windows need at least 3 tokens")
+def _stretches(length: int, max_length: int, before: int, after: int) -> list[tuple[int, int]]:
+    """Begin and end of each window's stretch within a text of `length` tokens."""
+    inner, room = length - before - after, max_length - before - after
+    if inner <= room:
+        return [(before, before + inner)]
     step = max(1, room - room // 4)
     count = -(-(inner - room) // step) + 1
-    begins = [1 + round(i * (inner - room) / (count - 1)) for i in range(count)]
+    begins = [before + round(i * (inner - room) / (count - 1)) for i in range(count)]
     return [(begin, begin + room) for begin in begins]

@@ -7,11 +7,11 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// 2^x for |x| <= 126, NaN for NaN; smaller x give zero or a subnormal, larger ones at most 2^127.5.
+// 2^x for |x| <= 126, NaN for NaN; smaller x give zero or a subnormal, larger ones at most 2^127.
 // Minimax polynomial on the fraction (relative error 8e-8 after rounding), exact scaling by the
 // rest. In min and max the argument comes second: a NaN there is handed on.
 inline Vec exp2(Vec x) {
-  x = min(Vec::fill(127.5f), max(Vec::fill(-150.0f), x));
+  x = min(Vec::fill(127.0f), max(Vec::fill(-150.0f), x));
   const Vec whole = round(x), f = x - whole;
   Vec p = Vec::fill(1.54614447e-4f);
   p = fma(p, f, Vec::fill(1.340042818e-3f));
