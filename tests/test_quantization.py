@@ -53,13 +53,16 @@ def test_ranges_win_over_the_calibration():
 def test_one_vector_needs_ranges():
     assert quantize_embeddings(MANY[0], "int8", np.array([MANY.min(0), MANY.max(0)])).shape == (13,)
     for vector in (MANY[0], MANY[:1]):
-        with pytest.raises(ValueError, match="cannot take the int8 ranges from a single embedding"):
+        with pytest.raises(ValueError, match="cannot take the int8 ranges from a single") as one:
             quantize_embeddings(vector, "int8")
+        assert "quantize_embeddings(vectors, precision, ranges=...)" in str(one.value)
 
 
 def test_few_vectors_warn():
-    with pytest.warns(UserWarning, match="uint8 ranges come from only 99 embeddings"):
-        quantize_embeddings(MANY[:99], "uint8")
+    for few in (MANY[:99], [MANY[:50], MANY[50:99]]):
+        with pytest.warns(UserWarning, match="uint8 ranges come from only 99 embeddings") as found:
+            quantize_embeddings(few, "uint8")
+        assert [warning.filename for warning in found] == [__file__]
 
 
 def test_constant_dimension_is_bucket_zero():

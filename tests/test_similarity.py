@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fastbert.similarity import (
+    SIMILARITIES,
     cos_sim,
     dot_score,
     euclidean_sim,
@@ -25,6 +26,10 @@ DEFINITIONS = {
     "euclidean": lambda x, y: -np.sqrt(((x - y) ** 2).sum()),
     "manhattan": lambda x, y: -np.abs(x - y).sum(),
 }
+
+
+def test_names_are_those_of_the_functions():
+    assert NAMES == SIMILARITIES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,11 +1,14 @@
+import errno
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fastbert.errors import ConfigError
 from fastbert.tokenizer import Tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -434,6 +437,43 @@ def test_tokens_and_ids_translate_both_ways(tokenizer):
         tokenizer.tokens([999])
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, len(VOCABULARY) - 1),
+        ({"model": tokenizer_json()["model"] | {"vocab": {"[UNK]": 7, "a": 5000}}}, 5000),
+        ({"added_tokens": [added("<new>"), added("<newer>")]}, len(VOCABULARY) + 1),
+        (
+            {"post_processor": {"type": "BertProcessing", "cls": ["x", 2], "sep": ["y", 6000]}},
+            6000,
+        ),
+    ],
+)
+def test_max_id_covers_all_that_can_come_out(tmp_path, changes, expected):
+    if "model" in changes:
+        changes = changes | {"added_tokens": None}
+    assert load_json(tmp_path, **changes).max_id == expected
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\na\n", "\n\n"])
+def test_max_id_of_vocab_txt_is_its_last_line(tmp_path, end):
+    tokenizer = load_vocab(tmp_path, ("\n".join(VOCABULARY) + end).encode())
+    assert tokenizer.id_to_token(tokenizer.max_id) is not None
+    assert tokenizer.id_to_token(tokenizer.max_id + 1) is None
+
+
+def test_special_counts_are_those_of_a_single_text(tmp_path, tokenizer):
+    assert tokenizer.special_counts == (1, 1)
+    special = {"special_tokens": {"s": {"id": "s", "ids": [2, 3], "tokens": ["[CLS]", "[SEP]"]}}}
+    s, a, b = (
+        {"SpecialToken": {"id": "s", "type_id": 0}},
+        *({"Sequence": {"id": name, "type_id": 0}} for name in "AB"),
+    )
+    post_processor = {"type": "TemplateProcessing", "single": [s, a], "pair": [a, b, s], **special}
+    assert load_json(tmp_path, post_processor=post_processor).special_counts == (2, 0)
+    assert load_json(tmp_path, post_processor=None).special_counts == (0, 0)
+
+
 # --- Files ---
 
 
@@ -504,7 +544,7 @@ def test_added_tokens_decoder_joins_the_vocabulary(tmp_path):
     ],
 )
 def test_bad_vocab_txt_is_an_error_that_names_file_and_place(tmp_path, data, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         load_vocab(tmp_path, data)
 
 
@@ -520,7 +560,7 @@ def broken(path, value):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([], "holds .*, but must hold a JSON object"),
+        ([], "holds a list, expected a JSON object"),
         (broken(["model", "type"], "BPE"), "model is 'BPE'; supported: WordPiece"),
         (broken(["model"], None), "model is None; supported: WordPiece"),
         (
@@ -564,16 +604,36 @@ def broken(path, value):
     ],
 )
 def test_bad_tokenizer_json_is_an_error_that_names_file_and_value(tmp_path, content, message):
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         load_json(tmp_path, content)
-    assert "tokenizer.json: " in str(caught.value)
+    assert str(caught.value).count("tokenizer.json") == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": NaN', "[" * 100_000, "\x80"])
 def test_text_that_is_no_json_is_an_error(tmp_path, text):
     (tmp_path / "tokenizer.json").write_text(text, encoding="latin-1" if "\x80" in text else "utf8")
-    with pytest.raises(ValueError, match=r"tokenizer\.json: not valid JSON"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.json is not (JSON|UTF-8)"):
         Tokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "tokenizer_config.json"])
+def test_file_that_cannot_be_read_is_an_error(tmp_path, name, monkeypatch):
+    load_vocab(tmp_path, VOCABULARY)
+    (tmp_path / name).touch()
+
+    def fail(path, *_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(ConfigError, match=r"cannot read .*: Input/output error") as caught:
+        Tokenizer.from_pretrained(tmp_path)
+    assert name in str(caught.value)
+
+
+def test_tokenizer_json_may_be_larger_than_a_configuration_file(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer_json()) + " " * (17 << 20))
+    assert Tokenizer.from_pretrained(tmp_path).vocab_size == len(VOCABULARY)
 
 
 @pytest.mark.parametrize(
@@ -589,12 +649,12 @@ def test_text_that_is_no_json_is_an_error(tmp_path, text):
     ],
 )
 def test_bad_tokenizer_config_is_an_error_that_names_the_field(tmp_path, config, message):
-    with pytest.raises(ValueError, match=r"tokenizer_config\.json: " + message):
+    with pytest.raises(ConfigError, match=r"tokenizer_config\.json: " + message):
         load_vocab(tmp_path, VOCABULARY, **config)
 
 
 def test_directory_without_a_vocabulary_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"neither tokenizer\.json nor vocab\.txt"):
+    with pytest.raises(ConfigError, match=r"neither tokenizer\.json nor vocab\.txt"):
         Tokenizer.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="is not a directory"):
         Tokenizer.from_pretrained(tmp_path / "missing")

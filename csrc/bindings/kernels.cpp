@@ -49,8 +49,8 @@ struct Kernels {
     const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
     const float* k = checked<float>(key, "key", {tokens, size});
     const float* v = checked<float>(value, "value", {tokens, size});
-    // One buffer with the stride of a real batch, wide enough for whole-panel reads of the values.
-    const std::size_t stride = 3 * size + table->panel_columns;
+    // One buffer, as in a real batch.
+    const std::size_t stride = 3 * size;
     std::vector<float> qkv(tokens * stride, 0.0f);
     for (py::ssize_t t = 0; t < tokens; ++t) {
       float* row = qkv.data() + t * stride;

@@ -33,8 +33,8 @@ inline FloatBuffer allocate_floats(std::size_t count) {
   return FloatBuffer(static_cast<float*>(p));
 }
 
-// Rows of `columns` floats: room for a whole last panel and for a vector read past the end, and an
-// odd number of cache lines, so that rows one below the other do not fight for the same L1 sets.
-inline std::size_t row_stride(std::size_t columns) { return (columns + 31) / 32 * 32 + 32 + 16; }
+// Rows of `columns` floats: room for a whole last panel, and an odd number of cache lines, so that
+// rows one below the other do not fight for the same L1 sets.
+inline std::size_t row_stride(std::size_t columns) { return (columns + 31) / 32 * 32 + 16; }
 
 }  // namespace fastbert

@@ -39,7 +39,7 @@ struct MatmulArgs {
 struct AttentionArgs {
   const float* query;  // (tokens, head_size), rows stride apart; key and value likewise
   const float* key;
-  const float* value;  // readable up to a multiple of panel_columns columns
+  const float* value;
   std::size_t stride;
   float* y;  // (tokens, head_size), rows y_stride apart; none of the above
   std::size_t y_stride;

@@ -9,12 +9,11 @@ from os import PathLike
 from typing import Any, overload
 
 from fastbert._native import _core
+from fastbert.default_model import DEFAULT_MODEL
 from fastbert.encoder import Encoder, OutputArray, OutputList
 from fastbert.hub import resolve
 
 __all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
-
-DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def load(

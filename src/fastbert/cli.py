@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastbert.cli_files import csv_lines, json_lines, open_output, read_lines, write_npy
+from fastbert.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 _FORMATS = ("jsonl", "csv", "npy")
+# Not imported from their modules, because those import NumPy and the compiled part.
 _PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
 _OVERFLOWS = ("truncate", "error", "window")
 
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
     info.set_defaults(command=_info)
     pull = commands.add_parser("pull", help="download a model and print its directory")
-    pull.add_argument("model", metavar="MODEL", nargs="?", default=_DEFAULT_MODEL)
+    pull.add_argument("model", metavar="MODEL", nargs="?", default=DEFAULT_MODEL)
     pull.add_argument("--revision", help="branch, tag or commit on the hub")
     pull.set_defaults(command=_pull)
     return parser
@@ -91,7 +92,7 @@ class _Version(argparse.Action):
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=_DEFAULT_MODEL, help="directory or name (%(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="directory or name (%(default)s)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts per batch")
     parser.add_argument("--threads", type=int, metavar="N", help="threads (all that are allowed)")
     parser.add_argument("--prompt-name", metavar="NAME", help="a prompt of the model, put in front")
@@ -198,8 +199,9 @@ def _texts(arguments: argparse.Namespace) -> list[str]:
 def _similarity(arguments: argparse.Namespace) -> None:
     encoder, vectors = _load_and_encode(arguments, [arguments.a, *arguments.b])
     scores = encoder.similarity(vectors[:1], vectors[1:])[0]
-    for score, text in zip(scores.tolist(), arguments.b, strict=True):
-        print(f"{score:.4f}\t{text}")
+    with open_output(None) as file:
+        for score, text in zip(scores.tolist(), arguments.b, strict=True):
+            file.write(f"{score:.4f}\t{text}\n")
 
 
 def _info(_: argparse.Namespace) -> None:

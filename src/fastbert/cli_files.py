@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -31,10 +32,16 @@ def read_lines(file: Iterable[bytes], name: str) -> list[str]:
 
 
 def open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:
-    """A context manager that gives the file to write text to; None is standard output."""
+    r"""A context manager that gives the UTF-8 file to write text to; None is standard output.
+
+    A lone surrogate, which UTF-8 cannot express, is written as \udcff: it comes from an argument
+    that is not UTF-8, and is no reason to lose what has been computed.
+    """
     if path is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         return nullcontext(sys.stdout)
-    return open(path, "w", encoding="utf-8", newline="")
+    return open(path, "w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def write_npy(path: str, vectors: NDArray[Any]) -> None:
@@ -51,12 +58,20 @@ def _row_format(vectors: NDArray[Any]) -> str:
 
 
 def json_lines(texts: list[str], vectors: NDArray[Any]) -> Iterable[str]:
-    """One JSON object per text: {"text": ..., "embedding": [...]}."""
+    """One JSON object per text: {"text": ..., "embedding": [...]}.
+
+    A number that is not finite is NaN, Infinity or -Infinity, as Python's json has it.
+    """
     import json
 
+    import numpy as np
+
     row_format = _row_format(vectors)
+    finite = bool(np.isfinite(vectors).all())
     for text, vector in zip(texts, vectors, strict=True):
         numbers = row_format % tuple(vector.tolist())
+        if not finite:
+            numbers = numbers.replace("nan", "NaN").replace("inf", "Infinity")
         yield f'{{"text": {json.dumps(text, ensure_ascii=False)}, "embedding": [{numbers}]}}\n'
 
 

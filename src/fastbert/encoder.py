@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.batches import Batch, Result, cut
+from fastbert.callers import callers_level
 from fastbert.config import EncoderConfig, read_config
 from fastbert.errors import ConfigError
 from fastbert.modules import SentenceModules, read_modules
@@ -116,7 +116,7 @@ class Encoder:
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """Pickled as its directory and its settings; unpickling loads the files again."""
-        options = {
+        options: dict[str, Any] = {
             "compute_type": self.compute_type,
             "threads": self.threads,
             "max_seq_length": self.max_seq_length,
@@ -251,8 +251,8 @@ class Encoder:
     def _check_vocabulary(self) -> None:
         if self.tokenizer.max_id >= self.config.vocab_size:
             raise ConfigError(
-                f"{self._modules.transformer}: the tokenizer has ids up to {self.tokenizer.max_id}, "
-                f"but config.json says vocab_size {self.config.vocab_size}"
+                f"{self._modules.transformer}: the tokenizer has ids up to "
+                f"{self.tokenizer.max_id}, but config.json says vocab_size {self.config.vocab_size}"
             )
 
     def _length_limit(self, wanted: int | None) -> int:
@@ -279,7 +279,7 @@ class Encoder:
             if not isinstance(prompt, str):
                 raise TypeError(f"prompt is a {type(prompt).__name__}, but must be a str")
             if name is not None:
-                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=_callers_level())
+                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=callers_level())
             return prompt
         name = self.default_prompt_name if name is None else name
         return "" if name is None else self._named_prompt(name)
@@ -329,7 +329,7 @@ class Encoder:
             warnings.warn(
                 f'{fact}: the rest of it is ignored (on_overflow="window" uses all of it, "error" '
                 "refuses it; this is said once per model)",
-                stacklevel=_callers_level(),
+                stacklevel=callers_level(),
             )
 
     def _encode_batch(self, batch: Batch, run: _Run) -> Result:
@@ -427,14 +427,6 @@ def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray
     if isinstance(outputs, np.ndarray):
         return outputs[places]
     return [copy.deepcopy(outputs[place]) for place in places]
-
-
-def _callers_level() -> int:
-    """The stacklevel that makes a warning point at the line outside this package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("fastbert."):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:

@@ -98,7 +98,7 @@ class _Search:
 
     @property
     def is_default(self) -> bool:
-        return default_model.NAME in self.names and self.revision == "main"
+        return default_model.DEFAULT_MODEL in self.names and self.revision == "main"
 
 
 def own_cache() -> Path:
@@ -137,7 +137,8 @@ def _repository_names(name: str) -> list[str]:
     """The repositories that a name may mean, the likeliest first."""
     if not re.fullmatch(_NAME, name) or "--" in name or ".." in name:
         raise ValueError(
-            f"model is {name!r}, expected an existing directory or a name like {default_model.NAME}"
+            f"model is {name!r}, expected an existing directory or a name like "
+            f"{default_model.DEFAULT_MODEL}"
         )
     return [name] if "/" in name else [f"sentence-transformers/{name}", name]
 

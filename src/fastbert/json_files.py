@@ -1,4 +1,4 @@
-"""Read the small JSON files of a model directory, which may be damaged or hostile."""
+"""Read the JSON files of a model directory, which may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ __all__ = ["JsonObject", "parse_json", "read_json", "shown"]
 _MAX_BYTES = 16 << 20  # the largest configuration file seen in practice has a few kilobytes
 
 
-def parse_json(text: bytes) -> object:
-    """Parse UTF-8 JSON without duplicate keys.
+def parse_json(text: bytes, *, unique_keys: bool = True) -> object:
+    """Parse UTF-8 JSON.
+
+    Args:
+        text: the JSON.
+        unique_keys: refuse an object that has a key twice; for large files, False is faster and
+            lets the last one count.
 
     Raises:
         ValueError: in a form that completes "the file ...": why `text` is not such JSON.
     """
     try:
-        value: object = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique_keys)
+        hook = _unique_keys if unique_keys else None
+        value: object = json.loads(text.decode("utf-8-sig"), object_pairs_hook=hook)
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -48,24 +54,26 @@ def shown(value: object, limit: int = 80) -> str:
         text = repr(value)
     except ValueError:  # an int beyond sys.get_int_max_str_digits()
         return "a number of thousands of digits"
+    except RecursionError:
+        return "a deeply nested value"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def read_json(path: Path) -> object:
-    """Read one JSON file.
+def read_json(path: Path, *, max_bytes: int = _MAX_BYTES, unique_keys: bool = True) -> object:
+    """Read one JSON file of at most `max_bytes`; for `unique_keys` see `parse_json`.
 
     Raises:
         ConfigError: if the file is missing, unreadable, too large or not JSON.
     """
     try:
         with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
+            text = file.read(max_bytes + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(text) > _MAX_BYTES:
-        raise ConfigError(f"{path} has more than {_MAX_BYTES >> 20} MiB: not a configuration file")
+    if len(text) > max_bytes:
+        raise ConfigError(f"{path} has more than {max_bytes >> 20} MiB: not a configuration file")
     try:
-        return parse_json(text)
+        return parse_json(text, unique_keys=unique_keys)
     except ValueError as error:
         raise ConfigError(f"{path} {error}") from None
 
@@ -78,13 +86,15 @@ class JsonObject:
         self.fields = fields
 
     @classmethod
-    def read(cls, path: Path) -> JsonObject:
-        """Read a file that must hold an object.
+    def read(
+        cls, path: Path, *, max_bytes: int = _MAX_BYTES, unique_keys: bool = True
+    ) -> JsonObject:
+        """Read a file that must hold an object; see `read_json`.
 
         Raises:
             ConfigError: if it cannot be read or holds anything else.
         """
-        fields = read_json(path)
+        fields = read_json(path, max_bytes=max_bytes, unique_keys=unique_keys)
         if not isinstance(fields, dict):
             raise ConfigError(f"{path} holds {_kind(fields)}, expected a JSON object")
         return cls(path, fields)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, read_json, shown
 from fastbert.layers import MAX_SIZE, READERS, Dense, LayerNorm, Normalize
+from fastbert.similarity import SIMILARITIES
 
 __all__ = [
     "POOLING_MODES",
-    "SIMILARITIES",
     "Dense",
     "LayerNorm",
     "Normalize",
@@ -32,8 +32,6 @@ _POOLING_FLAGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 POOLING_MODES = tuple(_POOLING_FLAGS.values())
-
-SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 # The Transformer module's own file carries the name of its family.
 _TRANSFORMER_FILES = (
@@ -61,7 +59,7 @@ class SentenceModules:
         after: modules applied to the pooled vectors, in this order.
         prompts: name -> text put before an input.
         default_prompt_name: the prompt of a plain `encode`, or None.
-        similarity: name out of `SIMILARITIES`.
+        similarity: name out of `fastbert.similarity.SIMILARITIES`.
     """
 
     transformer: Path

@@ -17,9 +17,7 @@ Array = NDArray[np.float32]
 Step = Callable[[Array, int], Array]
 
 
-def prepare(
-    modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads: int
-) -> list[Step]:
+def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads: int) -> list[Step]:
     """One function per module, in order.
 
     They are native: NumPy's own product of a row may differ in its last bits with the number of
@@ -32,9 +30,7 @@ def _step(module: Dense | LayerNorm | Normalize, isa: str, threads: int) -> Step
     if isinstance(module, Dense):
         bias = np.zeros(len(module.weight), np.float32) if module.bias is None else module.bias
         linear = _core.Linear(module.weight, bias, isa=isa, threads=threads)
-        return lambda x, threads: linear.forward(
-            x, activation=module.activation, threads=threads
-        )
+        return lambda x, threads: linear.forward(x, activation=module.activation, threads=threads)
     if isinstance(module, LayerNorm):
         kernels = _core.kernels(isa)
         return lambda x, _: kernels.layer_norm(x, module.gamma, module.beta, module.eps)

@@ -9,6 +9,8 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastbert.callers import callers_level
+
 __all__ = ["PRECISIONS", "Precision", "quantize_embeddings"]
 
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
@@ -113,7 +115,8 @@ def _ranges(
     elif embeddings.ndim == 1 or len(embeddings) == 1:
         raise ValueError(
             f"cannot take the {precision} ranges from a single embedding, "
-            "expected ranges=, calibration_embeddings= or more embeddings"
+            "expected ranges=, calibration_embeddings= or more embeddings: encode without "
+            "precision and call quantize_embeddings(vectors, precision, ranges=...)"
         )
     else:
         source = embeddings
@@ -121,7 +124,7 @@ def _ranges(
             warnings.warn(
                 f"the {precision} ranges come from only {len(source)} embeddings and depend on "
                 "them; pass ranges= or calibration_embeddings= to make them stable",
-                stacklevel=3,
+                stacklevel=callers_level(),
             )
     return np.stack((source.min(axis=0), source.max(axis=0)))
 

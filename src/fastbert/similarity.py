@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "SIMILARITIES",
     "cos_sim",
     "dot_score",
     "euclidean_sim",
@@ -114,6 +115,8 @@ _ALL_PAIRS: dict[str, Similarity] = {
     "euclidean": euclidean_sim,
     "manhattan": manhattan_sim,
 }
+
+SIMILARITIES = tuple(_ALL_PAIRS)
 
 _PAIRWISE: dict[str, Similarity] = {
     "cosine": pairwise_cos_sim,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbert._native import _wordpiece
+from fastbert.errors import ConfigError
 from fastbert.tokenizer_files import TokenizerDefinition, read_definition
 
 __all__ = ["Tokenizer", "Tokens"]
@@ -57,6 +58,9 @@ class Tokenizer:
         unk_id: Id of the token for what the vocabulary cannot spell.
         pad_id: Id of the padding token, or None.
         mask_id: Id of the token for a word to be guessed, or None.
+        max_id: The largest id that a token can have: of the vocabulary, the added tokens and the
+            special tokens around texts.
+        special_counts: How many special tokens are put in front of a single text and behind it.
     """
 
     max_length: int | None
@@ -65,12 +69,14 @@ class Tokenizer:
     unk_id: int
     pad_id: int | None
     mask_id: int | None
+    max_id: int
+    special_counts: tuple[int, int]
 
     def __init__(self, definition: TokenizerDefinition) -> None:
         self._vocabulary = definition.vocabulary
         self._added_ids = {token.content: token.id for token in definition.added_tokens}
         self._added_contents = {token.id: token.content for token in definition.added_tokens}
-        self._special_counts = (len(definition.single), len(definition.pair))
+        self._least_lengths = (len(definition.single), len(definition.pair))
         self._wordpiece = _wordpiece.WordPieceTokenizer(
             definition.vocabulary,
             clean_text=definition.clean_text,
@@ -94,6 +100,8 @@ class Tokenizer:
         unk_id = definition.vocabulary.token_to_id(definition.unknown_token)
         assert unk_id is not None  # WordPieceTokenizer has refused a vocabulary without it
         self.unk_id = unk_id
+        self.max_id = _max_id(definition)
+        self.special_counts = (len(definition.single.prefix), len(definition.single.suffix))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | PathLike[str]) -> Tokenizer:
@@ -104,9 +112,9 @@ class Tokenizer:
         Truncation and padding stored in `tokenizer.json` are ignored.
 
         Raises:
-            FileNotFoundError: if the directory has neither file.
-            ValueError: if a file is damaged, or describes a tokenizer that is not WordPiece as
-                BERT uses it.
+            OSError: if there is no such directory or model.
+            ConfigError: if the directory has neither file, or a file is damaged or describes a
+                tokenizer that is not WordPiece as BERT uses it.
         """
         directory = Path(name_or_path)
         if not directory.is_dir():
@@ -119,7 +127,7 @@ class Tokenizer:
         try:
             return cls(definition)
         except ValueError as error:
-            raise ValueError(f"{definition.path}: {error}") from None
+            raise ConfigError(f"{definition.path}: {error}") from None
 
     def encode_batch(
         self,
@@ -159,7 +167,7 @@ class Tokenizer:
         limit = -1
         if max_length is not None:
             limit = min(max_length, _MAX_INT32)
-            least = self._special_counts[pairs is not None] if add_special_tokens else 0
+            least = self._least_lengths[pairs is not None] if add_special_tokens else 0
             if limit < least:
                 raise ValueError(f"max_length is {limit}, but special tokens alone are {least}")
         if threads is None:
@@ -214,6 +222,14 @@ class Tokenizer:
             if found is not None:
                 return found
         return None
+
+
+def _max_id(definition: TokenizerDefinition) -> int:
+    ids = [definition.max_vocabulary_id, *(token.id for token in definition.added_tokens)]
+    for template in (definition.single, definition.pair):
+        for special_tokens in (template.prefix, template.middle, template.suffix):
+            ids += [token_id for token_id, _ in special_tokens]
+    return max(ids)
 
 
 def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:

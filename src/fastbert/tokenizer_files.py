@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fastbert._native import _wordpiece
+from fastbert.errors import ConfigError
+from fastbert.json_files import JsonObject, shown
 
 __all__ = ["AddedToken", "Template", "TokenizerDefinition", "read_definition"]
 
+_MAX_BYTES = 256 << 20  # tokenizer.json; those of many languages have some 20 MB
 _HUGE_LENGTH = 10**9  # transformers writes 10**30 for "no limit"
 _CLASSES = tuple(
     name + suffix
@@ -67,6 +69,8 @@ class TokenizerDefinition:
 
     Attributes:
         path: The file with the vocabulary.
+        max_vocabulary_id: The largest id in the vocabulary without added tokens; -1 if it is
+            empty.
         special_names: For each role, such as "cls_token", the names that may fill it; the first
             that is a token does.
         max_length: Tokens that the model can take, or None.
@@ -74,6 +78,7 @@ class TokenizerDefinition:
 
     path: Path
     vocabulary: _wordpiece.Vocabulary
+    max_vocabulary_id: int
     unknown_token: str
     continuation_prefix: str
     max_word_chars: int
@@ -94,26 +99,29 @@ def read_definition(directory: Path) -> TokenizerDefinition:
     """The definition of the tokenizer in a directory.
 
     Raises:
-        FileNotFoundError: if there is neither tokenizer.json nor vocab.txt.
-        ValueError: if a file is damaged or describes another kind of tokenizer.
+        ConfigError: if there is neither tokenizer.json nor vocab.txt, or if a file is damaged or
+            describes another kind of tokenizer.
     """
     config_path = directory / "tokenizer_config.json"
+    config = JsonObject.read(config_path).fields if config_path.is_file() else {}
     with _naming(config_path):
-        config = _read_json_object(config_path) if config_path.is_file() else {}
         special_names = _USUAL_NAMES | _read_special_names(config)
         max_length = _read_max_length(config)
     path = directory / "tokenizer.json"
     if path.is_file():
+        # A check for duplicate keys would take longer than the rest of the reading.
+        root = JsonObject.read(path, max_bytes=_MAX_BYTES, unique_keys=False).fields
         with _naming(path):
-            fields = _read_tokenizer_json(path)
+            fields = _read_tokenizer_json(root)
     else:
         path = directory / "vocab.txt"
         if not path.is_file():
-            raise FileNotFoundError(f"{directory} has neither tokenizer.json nor vocab.txt")
+            raise ConfigError(f"{directory} has neither tokenizer.json nor vocab.txt")
         with _naming(config_path):
             fields = _read_config_switches(config)
+        text = _read_bytes(path)
         with _naming(path):
-            fields |= _read_vocab_txt(path, config)
+            fields |= _read_vocab_txt(text, config)
     return TokenizerDefinition(
         path=path, special_names=special_names, max_length=max_length, **fields
     )
@@ -121,38 +129,26 @@ def read_definition(directory: Path) -> TokenizerDefinition:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Puts the name of the file in front of the message of a ValueError."""
+    """Turns a ValueError into a ConfigError, with the name of the file in front."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {error}") from None
 
 
-def _read_json_object(path: Path) -> dict[str, Any]:
+def _read_bytes(path: Path) -> bytes:
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not valid JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"holds {_shown(value)}, but must hold a JSON object")
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value for an error message."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, a deep list
-        return "a huge value"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _get(section: Mapping[str, Any], key: str, kind: type, where: str) -> Any:  # noqa: ANN401
     """section[key], which must be of a type."""
     value = section.get(key)
     if type(value) is not kind:
-        shown = _shown(value) if key in section else "missing"
-        raise ValueError(f"{where}.{key} is {shown}, but must be {kind.__name__}")
+        found = shown(value) if key in section else "missing"
+        raise ValueError(f"{where}.{key} is {found}, but must be {kind.__name__}")
     return value
 
 
@@ -160,7 +156,7 @@ def _get_optional_bool(section: Mapping[str, Any], key: str, default: bool) -> b
     """section[key], or the default when it is null or missing."""
     value = section.get(key)
     if not (value is None or isinstance(value, bool)):
-        raise ValueError(f"{key} is {_shown(value)}, but must be true, false or null")
+        raise ValueError(f"{key} is {shown(value)}, but must be true, false or null")
     return default if value is None else value
 
 
@@ -168,14 +164,14 @@ def _require_type(section: object, where: str, *supported: str) -> dict[str, Any
     """A section of tokenizer.json whose "type" is one of those supported."""
     kind = section.get("type") if isinstance(section, dict) else section
     if not isinstance(section, dict) or kind not in supported:
-        raise ValueError(f"{where} is {_shown(kind)}; supported: {', '.join(supported)}")
+        raise ValueError(f"{where} is {shown(kind)}; supported: {', '.join(supported)}")
     return section
 
 
 def _check_id(value: object, where: str) -> int:
     """An id or type id."""
     if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(f"{where} has the id {_shown(value)}, but ids are from 0 to 2147483647")
+        raise ValueError(f"{where} has the id {shown(value)}, but ids are from 0 to 2147483647")
     return value
 
 
@@ -192,7 +188,7 @@ def _read_special_names(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]
         if value is None:
             continue
         if not isinstance(value, str):
-            raise ValueError(f"{role} is {_shown(value)}, but must be a string")
+            raise ValueError(f"{role} is {shown(value)}, but must be a string")
         found[role] = (value,)
     return found
 
@@ -203,7 +199,7 @@ def _read_max_length(config: Mapping[str, Any]) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1:
-        raise ValueError(f"model_max_length is {_shown(value)}, but must be positive")
+        raise ValueError(f"model_max_length is {shown(value)}, but must be positive")
     return None if value >= _HUGE_LENGTH else int(value)
 
 
@@ -212,7 +208,7 @@ def _read_config_switches(config: Mapping[str, Any]) -> dict[str, Any]:
     kind = config.get("tokenizer_class") or "BertTokenizer"
     if kind not in _CLASSES:
         raise ValueError(
-            f"tokenizer_class is {_shown(kind)}; supported without tokenizer.json: "
+            f"tokenizer_class is {shown(kind)}; supported without tokenizer.json: "
             f"{', '.join(_CLASSES[::2])}"
         )
     lowercase = _get_optional_bool(config, "do_lower_case", True)
@@ -227,9 +223,8 @@ def _read_config_switches(config: Mapping[str, Any]) -> dict[str, Any]:
 # tokenizer.json
 
 
-def _read_tokenizer_json(path: Path) -> dict[str, Any]:
+def _read_tokenizer_json(root: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a TokenizerDefinition from a file that the `tokenizers` library wrote."""
-    root = _read_json_object(path)
     model = root.get("model")
     if isinstance(model, dict) and "type" not in model and "merges" not in model:
         model = {"type": "WordPiece", **model}  # files of 2020 do not name the type
@@ -237,10 +232,12 @@ def _read_tokenizer_json(path: Path) -> dict[str, Any]:
     _require_type(root.get("pre_tokenizer"), "pre_tokenizer", "BertPreTokenizer")
     max_word_chars = _get(model, "max_input_chars_per_word", int, "model")
     if not 0 <= max_word_chars < 2**63:
-        raise ValueError(f"model.max_input_chars_per_word is {_shown(max_word_chars)}")
-    vocabulary = _wordpiece.Vocabulary.from_dict(_get(model, "vocab", dict, "model"))
+        raise ValueError(f"model.max_input_chars_per_word is {shown(max_word_chars)}")
+    ids = _get(model, "vocab", dict, "model")
+    vocabulary = _wordpiece.Vocabulary.from_dict(ids)
     return {
         "vocabulary": vocabulary,
+        "max_vocabulary_id": max(ids.values(), default=-1),
         "unknown_token": _get(model, "unk_token", str, "model"),
         "continuation_prefix": _get(model, "continuing_subword_prefix", str, "model"),
         "max_word_chars": max_word_chars,
@@ -269,13 +266,13 @@ def _read_added_tokens(section: object, vocabulary: _wordpiece.Vocabulary) -> li
     if section is None:
         return []
     if not isinstance(section, list):
-        raise ValueError(f"added_tokens is {_shown(section)}, but must be a list")
+        raise ValueError(f"added_tokens is {shown(section)}, but must be a list")
     tokens: dict[str, AddedToken] = {}
     next_id = len(vocabulary)
     for i, entry in enumerate(section):
         where = f"added_tokens[{i}]"
         if not isinstance(entry, dict):
-            raise ValueError(f"{where} is {_shown(entry)}, but must be an object")
+            raise ValueError(f"{where} is {shown(entry)}, but must be an object")
         content = _get(entry, "content", str, where)
         if not content:
             continue
@@ -324,7 +321,7 @@ def _read_named_id(section: Mapping[str, Any], key: str) -> int:
     """The id in a pair such as ["[CLS]", 101]."""
     value = section.get(key)
     if not (isinstance(value, list) and len(value) == 2):
-        raise ValueError(f"post_processor.{key} is {_shown(value)}, but must be [token, id]")
+        raise ValueError(f"post_processor.{key} is {shown(value)}, but must be [token, id]")
     return _check_id(value[1], f"post_processor.{key}")
 
 
@@ -345,12 +342,12 @@ def _read_template(section: Mapping[str, Any], name: str) -> Template:
         else:
             token = special_tokens.get(_get(value, "id", str, where))
             if not isinstance(token, dict):
-                raise ValueError(f"{where} uses {_shown(value['id'])}, not in special_tokens")
+                raise ValueError(f"{where} uses {shown(value['id'])}, not in special_tokens")
             for token_id in _get(token, "ids", list, where):
                 runs[-1].append((_check_id(token_id, where), type_id))
     expected = ["A"] if name == "single" else ["A", "B"]
     if texts != expected:
-        raise ValueError(f"{where} has the texts {_shown(texts)}; supported: {expected}")
+        raise ValueError(f"{where} has the texts {shown(texts)}; supported: {expected}")
     if name == "pair":
         return Template(runs[0], runs[1], runs[2], type_ids[0], type_ids[1])
     if any(type_ids) or any(type_id for run in runs for _, type_id in run):
@@ -364,15 +361,15 @@ def _read_piece(piece: object, where: str) -> tuple[str, dict[str, Any]]:
         kind, value = next(iter(piece.items()))
         if kind in ("SpecialToken", "Sequence") and isinstance(value, dict):
             return kind, value
-    raise ValueError(f"{where} holds {_shown(piece)}; supported: SpecialToken, Sequence")
+    raise ValueError(f"{where} holds {shown(piece)}; supported: SpecialToken, Sequence")
 
 
 # vocab.txt
 
 
-def _read_vocab_txt(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def _read_vocab_txt(text: bytes, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that transformers would give a tokenizer made of a vocab.txt."""
-    vocabulary = _wordpiece.Vocabulary.from_lines(path.read_bytes())
+    vocabulary = _wordpiece.Vocabulary.from_lines(text)
     is_mpnet = str(config.get("tokenizer_class")).startswith("MPNet")
     usual = {role: names[-1 if is_mpnet else 0] for role, names in _USUAL_NAMES.items()}
     names = usual | {role: name for role, (name,) in _read_special_names(config).items()}
@@ -385,8 +382,10 @@ def _read_vocab_txt(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     if is_mpnet:
         templates["pair"].middle.append((sep_id, 0))
     known = {role: name for role, name in names.items() if ids[role] is not None}
+    lines = text.count(b"\n") + (not text.endswith(b"\n"))
     return {
         "vocabulary": vocabulary,
+        "max_vocabulary_id": lines - 1,  # of a token that is there twice, the last line counts
         "unknown_token": names["unk_token"],
         "continuation_prefix": "##",
         "max_word_chars": 100,
@@ -401,7 +400,7 @@ def _added_entries(config: Mapping[str, Any], names: Mapping[str, str]) -> list[
     """The special tokens and `added_tokens_decoder`, in the form of tokenizer.json."""
     decoder = config.get("added_tokens_decoder") or {}
     if not isinstance(decoder, dict):
-        raise ValueError(f"added_tokens_decoder is {_shown(decoder)}, but must be an object")
+        raise ValueError(f"added_tokens_decoder is {shown(decoder)}, but must be an object")
     entries: dict[str, dict[str, Any]] = {}
     for role, name in names.items():
         details = config.get(role)

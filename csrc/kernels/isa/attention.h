@@ -16,6 +16,7 @@ inline size_t round_up(size_t n, size_t multiple) {
 // What `scratch` holds, one after the other.
 struct AttentionScratch {
   size_t keys;    // (key panels, head_size, kPanelColumns): the keys transposed
+  size_t values;  // (value panels, tokens, kPanelColumns): the values, one panel after the other
   size_t scores;  // (kTileRows, score_stride): scores, then their powers of 2
   size_t score_stride;
   size_t output;  // (kTileRows, kPanelColumns): one panel of the weighted sum
@@ -24,7 +25,8 @@ struct AttentionScratch {
   AttentionScratch(size_t tokens, size_t head_size) {
     const size_t padded = round_up(tokens, kPanelColumns);
     keys = 0;
-    scores = padded * head_size;
+    values = padded * head_size;
+    scores = values + round_up(head_size, kPanelColumns) * tokens;
     score_stride = padded + 16;  // an odd number of cache lines: rows do not share L1 sets
     output = scores + kTileRows * score_stride;
     total = output + kTileRows * kPanelColumns;
@@ -56,6 +58,24 @@ inline float softmax_numerators(float* scores, size_t count) {
   return 1 / total.sum();
 }
 
+// Keys and values as the products read them. In the batch their rows are thousands of bytes apart, a
+// page each: reading them there, once per tile of queries, misses the TLB on long texts.
+void pack_keys_and_values(const AttentionArgs& args, const AttentionScratch& at) {
+  for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
+    const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
+    const float* rows[kPanelColumns];
+    for (size_t i = 0; i < width; ++i) rows[i] = args.key + (n + i) * args.stride;
+    pack({rows, nullptr, width, args.head_size, args.scratch + at.keys + n * args.head_size});
+  }
+  float* out = args.scratch + at.values;
+  for (size_t c = 0; c < args.head_size; c += kPanelColumns)
+    for (size_t t = 0; t < args.tokens; ++t)
+      for (size_t i = 0; i < kPanelColumns; i += Vec::kLanes, out += Vec::kLanes) {
+        const size_t left = args.head_size > c + i ? args.head_size - c - i : 0;
+        Vec::load(args.value + t * args.stride + c + i, left).store(out);
+      }
+}
+
 void attention(const AttentionArgs& args) {
   alignas(64) static const float kZeros[kPanelColumns] = {};
   const AttentionScratch at(args.tokens, args.head_size);
@@ -63,12 +83,7 @@ void attention(const AttentionArgs& args) {
   float* const output = args.scratch + at.output;
   if (args.query_begin == args.query_end) return;
 
-  for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
-    const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
-    const float* rows[kPanelColumns];
-    for (size_t i = 0; i < width; ++i) rows[i] = args.key + (n + i) * args.stride;
-    pack({rows, nullptr, width, args.head_size, args.scratch + at.keys + n * args.head_size});
-  }
+  pack_keys_and_values(args, at);
 
   for_each_tile(args.query_end - args.query_begin, [&](size_t offset, size_t height) {
     const size_t row = args.query_begin + offset;
@@ -80,8 +95,9 @@ void attention(const AttentionArgs& args) {
     for (size_t r = 0; r < height; ++r)
       inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens);
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
-      kTiles.of[height]({scores, at.score_stride, args.value + c, args.stride, args.tokens, kZeros,
-                         output, kPanelColumns, nullptr, nullptr, 0});
+      kTiles.of[height]({scores, at.score_stride, args.scratch + at.values + c * args.tokens,
+                         kPanelColumns, args.tokens, kZeros, output, kPanelColumns, nullptr,
+                         nullptr, 0});
       const size_t width = args.head_size - c < kPanelColumns ? args.head_size - c : kPanelColumns;
       for (size_t r = 0; r < height; ++r)
         for (size_t i = 0; i < width; i += Vec::kLanes)
