@@ -65,8 +65,9 @@ class ThreadGrant {
   int count_;
 };
 
-// Runs `body(begin, end)` over disjoint slices of at most `grain`, one for each thread at least, that
-// cover [0, n). Threads take slices as they become free, so the body must not care which one runs it.
+// Runs `body(begin, end)` over disjoint slices of at most `grain`, one for each thread at least,
+// that cover [0, n). Threads take slices as they become free, so the body must not care which one
+// runs it.
 template <class Body>
 void parallel_for(std::size_t n, std::size_t grain, int threads, const Body& body) {
   static_assert(noexcept(body(n, n)), "an exception cannot leave a team: mark the lambda noexcept");

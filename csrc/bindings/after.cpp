@@ -17,8 +17,7 @@ std::unique_ptr<Linear> make_linear(const py::object& weight, const py::object& 
   const LinearWeights weights{rows, checked<float>(bias, "bias", {outputs})};
   const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
   const py::gil_scoped_release release;
-  return std::make_unique<Linear>(table, weights, outputs, inputs,
-                                  threads);
+  return std::make_unique<Linear>(table, weights, outputs, inputs, threads);
 }
 
 FloatArray forward(const Linear& linear, const py::object& x, const std::string& name,

@@ -1,9 +1,8 @@
 // The encoder: weights in as a dictionary, token ids in, vectors out.
 #include "encoder/encoder.h"
 
-#include <memory>
-
 #include <algorithm>
+#include <memory>
 
 #include "bindings/activations.h"
 #include "bindings/arrays.h"

@@ -24,15 +24,16 @@ void Linear::forward(const float* x, std::size_t rows, float* y, Activation acti
   // instead of 96 % with 3072 inputs.
   const std::size_t stride = row_stride(inputs);
   const FloatBuffer spread = allocate_floats(rows * stride);
-  parallel_for(rows, kernels_.tile_rows * 8, threads, [&](std::size_t begin, std::size_t end) noexcept {
-    for (std::size_t r = begin; r < end; ++r)
-      std::copy_n(x + r * inputs, inputs, spread.get() + r * stride);
-    kernels_.matmul({spread.get() + begin * stride, stride, packed_.panels, packed_.bias,
-                     target + begin * width, width, end - begin, inputs, 0, packed_.panel_count,
-                     activation});
-    for (std::size_t r = begin; wide && r < end; ++r)
-      std::copy_n(target + r * width, outputs, y + r * outputs);
-  });
+  parallel_for(rows, kernels_.tile_rows * 8, threads,
+               [&](std::size_t begin, std::size_t end) noexcept {
+                 for (std::size_t r = begin; r < end; ++r)
+                   std::copy_n(x + r * inputs, inputs, spread.get() + r * stride);
+                 kernels_.matmul({spread.get() + begin * stride, stride, packed_.panels,
+                                  packed_.bias, target + begin * width, width, end - begin, inputs,
+                                  0, packed_.panel_count, activation});
+                 for (std::size_t r = begin; wide && r < end; ++r)
+                   std::copy_n(target + r * width, outputs, y + r * outputs);
+               });
 }
 
 }  // namespace fastbert

@@ -68,17 +68,19 @@ class WorkspacePool {
 
   std::unique_ptr<Workspace> take(std::size_t rows, std::size_t length, int members) {
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
-      const auto fitting =
-          std::find_if(idle_.begin(), idle_.end(),
-                       [&](const auto& idle) { return idle->fits(rows, length, members); });
+      const auto fitting = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) {
+        return idle->fits(rows, length, members);
+      });
       if (fitting != idle_.end()) return remove(fitting);
       // One that is too small has had its day: a larger one takes its place.
-      const auto outgrown =
-          std::find_if(idle_.begin(), idle_.end(),
-                       [&](const auto& idle) { return idle->alone() == (members == 1); });
+      const auto outgrown = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) {
+        return idle->alone() == (members == 1);
+      });
       if (outgrown != idle_.end()) remove(outgrown);
     }
-    const auto rounded = [](std::size_t n, std::size_t step) { return (n + step - 1) / step * step; };
+    const auto rounded = [](std::size_t n, std::size_t step) {
+      return (n + step - 1) / step * step;
+    };
     return std::make_unique<Workspace>(kernels_, config_, rounded(rows, 96), rounded(length, 64),
                                        members);
   }

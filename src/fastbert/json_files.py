@@ -67,7 +67,10 @@ def read_json(path: Path, *, max_bytes: int = _MAX_BYTES, unique_keys: bool = Tr
     """
     try:
         with path.open("rb") as file:
-            text = file.read(max_bytes + 1)
+            # Not max_bytes at once: read() sets that much memory aside first.
+            text = file.read(_MAX_BYTES + 1)
+            if _MAX_BYTES < len(text) <= max_bytes:
+                text += file.read(max_bytes + 1 - len(text))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
     if len(text) > max_bytes:

@@ -58,8 +58,8 @@ inline float softmax_numerators(float* scores, size_t count) {
   return 1 / total.sum();
 }
 
-// Keys and values as the products read them. In the batch their rows are thousands of bytes apart, a
-// page each: reading them there, once per tile of queries, misses the TLB on long texts.
+// Keys and values as the products read them. In the batch their rows are thousands of bytes apart,
+// a page each: reading them there, once per tile of queries, misses the TLB on long texts.
 void pack_keys_and_values(const AttentionArgs& args, const AttentionScratch& at) {
   for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
     const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
