@@ -341,6 +341,7 @@ def test_vocabulary_larger_than_the_model_is_refused(tmp_path):
     with (directory / "vocab.txt").open("a") as file:
         file.write("superfluous\n")
     with pytest.raises(
-        fastbert.ConfigError, match=r"the tokenizer has ids up to 84, but config\.json says vocab_size 84"
+        fastbert.ConfigError,
+        match=r"ids up to 84, but config\.json says vocab_size 84",
     ):
         fastbert.load(directory)
