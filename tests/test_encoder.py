@@ -139,6 +139,9 @@ def test_precisions_have_their_types_and_shapes(encoder):
         "ubinary": ("uint8", (5, 4)),
     }
     assert encoder.encode(TEXTS[0], precision="ubinary").shape == (4,)
+    assert encoder.encode([], precision="int8").dtype == np.int8
+    assert encoder.encode([], precision="ubinary").shape == (0, 4)
+    assert encoder.encode([], precision="binary", output_value="token_embeddings") == []
 
 
 def test_prompts_are_put_before_the_text(tmp_path):

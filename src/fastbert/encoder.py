@@ -217,7 +217,8 @@ class Encoder:
         outputs = self._outputs(results, run, output_value)
         if places is not None:
             outputs = _repeat(outputs, places)
-        if precision != "float32" and len(outputs):
+        nothing = isinstance(outputs, list) and not outputs
+        if precision != "float32" and not nothing:
             outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
         elif single:
             outputs = outputs[0]
