@@ -157,7 +157,9 @@ def test_import_pulls_in_nothing_heavy():
 
 def test_ctrl_c_stops_a_long_call(tiny_model):
     code = """
-        import sys, fastbert
+        import signal, sys, fastbert
+        # A test run in the background may have been started with SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         encoder = fastbert.load(sys.argv[1])
         texts = [f"{i} the cat runs very fast" * 8 for i in range(400_000)]
         print("ready", flush=True)
