@@ -16,8 +16,6 @@ import fastbert
 # All different: a repeated text is computed once, and then there is too little work for a team.
 TEXTS = [f"{text} {i}" for i in range(40) for text in ("hello world", "the cat runs", "忘记密码")]
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
 
 def run_python(code, *arguments, timeout=60, **environment):
     """The standard output of a fresh interpreter that runs `code`; hangs become failures."""
@@ -113,7 +111,6 @@ def test_omp_num_threads_is_obeyed(value, threads):
     assert run_python(code, OMP_NUM_THREADS=value) == str(threads)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
 def test_affinity_is_obeyed():
     code = """
         import os, fastbert
@@ -191,5 +188,5 @@ def test_idle_workers_sleep_soon():
         check=True,
     )
     if "GOMP_SPINCOUNT" not in result.stderr:
-        pytest.skip("this OpenMP is not libgomp")
+        pytest.skip("built with Clang: libomp has its own setting, see docs/architecture.md")
     assert "GOMP_SPINCOUNT = '10000'" in result.stderr

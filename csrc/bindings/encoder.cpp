@@ -166,9 +166,7 @@ void register_encoder(py::module_& m) {
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
            py::arg("pool_skip") = 0, py::arg("threads") = 0)
-      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
-      .def_property_readonly("packed_bytes",
-                             [](const PyEncoder& e) { return e.encoder().packed_bytes(); });
+      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; });
 }
 
 }  // namespace fastbert::bindings

@@ -29,6 +29,6 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The native encoder of fastbert. Use the fastbert package instead.";
   m.def("cpu_info", &cpu_info);
   fastbert::bindings::register_encoder(m);
-  fastbert::bindings::register_after(m);
+  fastbert::bindings::register_postprocessing(m);
   fastbert::bindings::register_kernels(m);
 }

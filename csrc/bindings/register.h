@@ -6,7 +6,7 @@
 namespace fastbert::bindings {
 
 void register_encoder(pybind11::module_& m);
-void register_after(pybind11::module_& m);
+void register_postprocessing(pybind11::module_& m);
 void register_kernels(pybind11::module_& m);
 
 }  // namespace fastbert::bindings

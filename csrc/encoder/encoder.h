@@ -44,7 +44,6 @@ class Encoder {
 
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
-  std::size_t packed_bytes() const { return packed_.bytes(); }
 
  private:
   // One member's part in a chunk. The team either splits the rows, and each member takes its own

@@ -55,8 +55,7 @@ PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config,
   const std::size_t per_layer =
       packed_floats(kernels, 3 * hidden, hidden) + packed_floats(kernels, hidden, hidden) +
       packed_floats(kernels, inner, hidden) + packed_floats(kernels, hidden, inner);
-  floats_ = per_layer * weights.layers.size();
-  storage_ = allocate_floats(floats_);
+  storage_ = allocate_floats(per_layer * weights.layers.size());
 
   // softmax(q k / sqrt(d)) is taken as powers of 2: both factors go into the query once.
   const float query_scale =

@@ -43,10 +43,8 @@ class PackedWeights {
                 int threads);
 
   const PackedLayer& layer(std::size_t i) const { return layers_[i]; }
-  std::size_t bytes() const { return floats_ * sizeof(float); }
 
  private:
-  std::size_t floats_;
   FloatBuffer storage_;
   std::vector<PackedLayer> layers_;
 };

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from fastbert import default_model
+from fastbert.callers import callers_level
 from fastbert.errors import ModelNotFoundError
 from fastbert.hub_cache import (
     REVISION,
@@ -167,7 +168,7 @@ def _accept_unsure(snapshot: Path) -> Path:
     warnings.warn(
         f"{snapshot} has no modules.json and the hub cannot be asked for one: the vectors will be "
         "the mean of the tokens, which is wrong if the model pools otherwise",
-        stacklevel=3,
+        stacklevel=callers_level(),
     )
     return snapshot
 

@@ -58,7 +58,7 @@ void normalize_rows(py::array& x) {
 
 }  // namespace
 
-void register_after(py::module_& m) {
+void register_postprocessing(py::module_& m) {
   m.def("pool", &pool, py::arg("x"), py::arg("offsets"), py::arg("poolings"), py::arg("skip") = 0);
   m.def("normalize", &normalize_rows, py::arg("x"));
   py::class_<Linear>(m, "Linear")
