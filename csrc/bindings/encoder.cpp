@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/names.h"
 #include "bindings/register.h"
 
 namespace fastbert::bindings {
@@ -88,15 +88,30 @@ void check_config(const Config& config) {
         "hidden_size, intermediate_size and type_vocab_size must be positive");
 }
 
+const std::byte* checked_packed(const py::object& packed, std::size_t bytes) {
+  const std::uint8_t* data =
+      checked<std::uint8_t>(packed, "packed", {static_cast<py::ssize_t>(bytes)});
+  if (reinterpret_cast<std::uintptr_t>(data) % 64 != 0)
+    throw std::invalid_argument("packed must begin at a multiple of 64 bytes");
+  return reinterpret_cast<const std::byte*>(data);
+}
+
 class PyEncoder {
  public:
-  PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads)
-      : tensors_(tensors.attr("copy")()), config_(read_config(config)) {
+  PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads,
+            const std::string& type, const py::object& packed)
+      : tensors_(tensors.attr("copy")()),
+        packed_(packed),
+        config_(read_config(config)),
+        type_(compute_type(type)) {
     check_config(config_);
     const Weights weights = read_weights(tensors_, config_);
-    const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
+    const KernelTable& table = kernels_of(isa);
+    const std::byte* const stored =
+        packed.is_none() ? nullptr
+                         : checked_packed(packed, PackedWeights::bytes(table, config_, type_));
     const py::gil_scoped_release release;
-    encoder_ = std::make_unique<Encoder>(table, config_, weights, threads);
+    encoder_ = std::make_unique<Encoder>(table, config_, type_, weights, stored, threads);
   }
 
   FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
@@ -123,7 +138,18 @@ class PyEncoder {
     return y;
   }
 
+  // The packed weights as bytes, a read-only view that keeps `self` alive.
+  static py::array packed(const py::object& self) {
+    const auto& it = self.cast<const PyEncoder&>();
+    const std::size_t bytes = PackedWeights::bytes(it.encoder_->kernels(), it.config_, it.type_);
+    py::array view(py::dtype::of<std::uint8_t>(), {bytes}, {std::size_t{1}}, it.encoder_->packed(),
+                   self);
+    view.attr("flags").attr("writeable") = false;
+    return view;
+  }
+
   const Encoder& encoder() const { return *encoder_; }
+  std::string type() const { return name_of(type_); }
 
  private:
   void check_batch(const Batch& batch, py::ssize_t tokens) const {
@@ -152,8 +178,10 @@ class PyEncoder {
                                     std::to_string(end) + ")");
   }
 
-  py::dict tensors_;  // a copy: the caller's may change, and the encoder borrows these arrays
+  py::dict tensors_;   // a copy: the caller's may change, and the encoder borrows these arrays
+  py::object packed_;  // borrowed likewise
   Config config_;
+  ComputeType type_;
   std::unique_ptr<Encoder> encoder_;
 };
 
@@ -161,12 +189,27 @@ class PyEncoder {
 
 void register_encoder(py::module_& m) {
   py::class_<PyEncoder>(m, "Encoder")
-      .def(py::init<const py::dict&, const py::dict&, const std::string&, int>(), py::arg("config"),
-           py::arg("weights"), py::kw_only(), py::arg("isa") = "", py::arg("threads") = 0)
+      .def(py::init<const py::dict&, const py::dict&, const std::string&, int, const std::string&,
+                    const py::object&>(),
+           py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("isa") = "",
+           py::arg("threads") = 0, py::arg("compute_type") = "float32",
+           py::arg("packed") = py::none())
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
            py::arg("pool_skip") = 0, py::arg("threads") = 0)
-      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; });
+      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
+      .def_property_readonly("compute_type", &PyEncoder::type)
+      .def_property_readonly("packed", &PyEncoder::packed);
+  m.attr("PACKED_LAYOUT") = kPackedLayout;
+  m.def("compute_types", &compute_types);
+  m.def(
+      "packed_bytes",
+      [](const py::dict& values, const std::string& isa, const std::string& type) {
+        const Config config = read_config(values);
+        check_config(config);
+        return PackedWeights::bytes(kernels_of(isa), config, compute_type(type));
+      },
+      py::arg("config"), py::kw_only(), py::arg("isa") = "", py::arg("compute_type") = "float32");
 }
 
 }  // namespace fastbert::bindings

@@ -1,8 +1,11 @@
 #include "encoder/encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
+
+#include "encoder/product.h"
 
 namespace fastbert {
 namespace {
@@ -25,13 +28,17 @@ void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body
 
 }  // namespace
 
-Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
-                 int threads)
+Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType type,
+                 const Weights& weights, const std::byte* packed, int threads)
     : kernels_(kernels),
       config_(config),
+      type_(type),
+      score_scale_(static_cast<float>(1.0 / std::log(2.0) /
+                                      std::sqrt(static_cast<double>(config.head_size())))),
       weights_(weights),
-      packed_(kernels, config, weights, threads),
-      workspaces_(kernels_, config_) {}
+      packed_(packed ? PackedWeights(kernels, config, type, packed)
+                     : PackedWeights(kernels, config, type, weights, threads)),
+      workspaces_(kernels_, config_, type) {}
 
 void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
   const ThreadGrant grant(threads);
@@ -101,11 +108,13 @@ void Encoder::layer(const Run& run, std::size_t index) const {
   run.meet();  // attention reads the keys and values of all rows
   attend(run);
   run.meet();  // and they are overwritten from here on
+  quantize(run, b.context, b.hidden_stride, config_.hidden_size, Activation::identity);
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
           Activation::identity);
   add_and_norm(run, weights.attention_norm);
 
   product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.ffn_stride, config_.hidden_act);
+  quantize(run, b.ffn, b.ffn_stride, config_.intermediate_size, config_.hidden_act);
   product(run, packed.ffn_out, b.ffn, b.ffn_stride, b.product, b.hidden_stride,
           Activation::identity);
   add_and_norm(run, weights.ffn_norm);
@@ -130,6 +139,8 @@ void Encoder::embed(const Run& run) const {
                     weights_.type_embeddings, b.hidden + row * b.hidden_stride, b.hidden_stride,
                     weights_.embeddings_norm.gamma, weights_.embeddings_norm.beta, rows,
                     config_.hidden_size, config_.layer_norm_eps});
+    quantize_rows(run, row, rows, b.hidden, b.hidden_stride, config_.hidden_size,
+                  Activation::identity);
   });
 }
 
@@ -143,7 +154,8 @@ void Encoder::attend(const Run& run) const {
     const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
     kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
                         b.qkv_stride, b.context + text.row * b.hidden_stride + i % heads * size,
-                        b.hidden_stride, scratch, text.tokens, size, part.begin, part.end});
+                        b.hidden_stride, scratch, text.tokens, size, score_scale_, part.begin,
+                        part.end});
   });
 }
 
@@ -152,6 +164,8 @@ void Encoder::attend(const Run& run) const {
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
+  const Workspace& b = run.buffers;
+  const Input input{x, x_stride, b.bytes.get(), b.quantized_stride, b.scales.data()};
   const std::size_t members = run.team.size, panels = linear.panel_count, rows = run.rows();
   const std::size_t group =
       members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
@@ -163,9 +177,9 @@ void Encoder::product(const Run& run, const PackedLinear& linear, const float* x
   run.team.share(groups * blocks, [&](std::size_t i) {
     const std::size_t row = run.row_begin + i % blocks * height, panel = i / blocks * group;
     if (row >= run.row_end) return;
-    kernels_.matmul({x + row * x_stride, x_stride, linear.panels, linear.bias, y + row * y_stride,
-                     y_stride, std::min(height, run.row_end - row), linear.inputs, panel,
-                     std::min(panel + group, panels), activation});
+    multiply(kernels_, type_, linear, input, y, y_stride,
+             {row, std::min(height, run.row_end - row), panel, std::min(panel + group, panels)},
+             activation);
   });
 }
 
@@ -175,7 +189,27 @@ void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
     float* hidden = b.hidden + row * b.hidden_stride;
     kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
                          norm.gamma, norm.beta, rows, config_.hidden_size, config_.layer_norm_eps});
+    quantize_rows(run, row, rows, b.hidden, b.hidden_stride, config_.hidden_size,
+                  Activation::identity);
   });
+}
+
+// Makes what the next product reads, where products are of integers.
+void Encoder::quantize(const Run& run, const float* x, std::size_t stride, std::size_t columns,
+                       Activation activation) const {
+  if (type_ != ComputeType::int8) return;
+  share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
+    quantize_rows(run, row, rows, x, stride, columns, activation);
+  });
+}
+
+void Encoder::quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
+                            std::size_t stride, std::size_t columns, Activation activation) const {
+  if (type_ != ComputeType::int8) return;
+  Workspace& b = run.buffers;
+  kernels_.quantize({activation, x + row * stride, stride, b.bytes.get() + row * b.quantized_stride,
+                     b.quantized_stride, b.scales.data() + row, rows, columns,
+                     b.scratch + run.everyone.rank * b.scratch_size});
 }
 
 void Encoder::deliver(const Run& run, const Output& output) const {

@@ -33,8 +33,10 @@ struct Output {
 
 class Encoder {
  public:
-  // Borrows `weights` for as long as the encoder lives, and packs copies of the linear ones.
-  Encoder(const KernelTable& kernels, const Config& config, const Weights& weights, int threads);
+  // Borrows `weights` for as long as the encoder lives. Packs copies of the linear ones, or borrows
+  // what an encoder of the same kernels, config and type has packed().
+  Encoder(const KernelTable& kernels, const Config& config, ComputeType type,
+          const Weights& weights, const std::byte* packed, int threads);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
@@ -44,6 +46,7 @@ class Encoder {
 
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
+  const std::byte* packed() const { return packed_.data(); }
 
  private:
   // One member's part in a chunk. The team either splits the rows, and each member takes its own
@@ -76,10 +79,16 @@ class Encoder {
   void product(const Run& run, const PackedLinear& linear, const float* x, std::size_t x_stride,
                float* y, std::size_t y_stride, Activation activation) const;
   void add_and_norm(const Run& run, const NormWeights& norm) const;
+  void quantize(const Run& run, const float* x, std::size_t stride, std::size_t columns,
+                Activation activation) const;
+  void quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
+                     std::size_t stride, std::size_t columns, Activation activation) const;
   void deliver(const Run& run, const Output& output) const;
 
   const KernelTable& kernels_;
   Config config_;
+  ComputeType type_;
+  float score_scale_;  // of the products of queries and keys, in front of a power of 2
   Weights weights_;
   PackedWeights packed_;
   mutable WorkspacePool workspaces_;

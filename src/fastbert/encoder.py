@@ -38,7 +38,7 @@ OutputList = list[Any]
 OutputValue = Literal["sentence_embedding", "token_embeddings"] | None
 OnOverflow = Literal["truncate", "error", "window"]
 
-_COMPUTE_TYPES = ("float32",)
+_COMPUTE_TYPES = tuple(_core.compute_types())
 _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -104,6 +104,7 @@ class Encoder:
             dataclasses.asdict(self.config),
             load_weights(self._modules.transformer, self.config),
             threads=threads or 0,
+            compute_type=compute_type,
         )
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
