@@ -10,21 +10,18 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// panel[k, n] = rows[n][k] for n < width, zero from there to kPanelColumns. Blocks of
-// kLanes x kLanes through registers; what is left over, number by number.
+// panel[k, n] = rows[n][k] for n < width, zero from there to kPanelColumns: blocks of kLanes x kLanes
+// through registers.
 void pack(const PackArgs<float>& args) {
   constexpr size_t kLanes = Vec::kLanes;
-  const size_t whole_n = args.width / kLanes * kLanes, whole_k = args.inner / kLanes * kLanes;
-  for (size_t n = 0; n < whole_n; n += kLanes)
-    for (size_t k = 0; k < whole_k; k += kLanes) {
+  for (size_t n = 0; n < kPanelColumns; n += kLanes)
+    for_each_vector(args.inner, [&](size_t k, size_t count) {
       Vec block[kLanes];
-      for (size_t i = 0; i < kLanes; ++i) block[i] = Vec::load(args.rows[n + i] + k);
-      transpose(block);
-      for (size_t i = 0; i < kLanes; ++i) block[i].store(args.panel + (k + i) * kPanelColumns + n);
-    }
-  for (size_t k = 0; k < args.inner; ++k)
-    for (size_t n = k < whole_k ? whole_n : 0; n < kPanelColumns; ++n)
-      args.panel[k * kPanelColumns + n] = n < args.width ? args.rows[n][k] : 0;
+      for (size_t i = 0; i < kLanes; ++i)
+        block[i] = n + i < args.width ? Vec::load(args.rows[n + i] + k, count) : Vec::zero();
+      if (n < args.width) transpose(block);
+      for (size_t i = 0; i < count; ++i) block[i].store(args.panel + (k + i) * kPanelColumns + n);
+    });
 }
 
 // The upper half of a float, rounded to nearest, ties to even. NaN stays NaN.
