@@ -124,6 +124,7 @@ void Encoder::run_chunk(const Run& run, const Output& output) const {
   run.lap(Step::embed);
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
   run.meet();
+  run.lap(Step::schedule);  // it was a wait
   deliver(run, output);
   run.lap(Step::pooling);
 }
