@@ -115,8 +115,8 @@ class PyEncoder {
   }
 
   FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
-                     const std::vector<std::string>& poolings, std::size_t pool_skip,
-                     int threads) const {
+                     const std::vector<std::string>& poolings, std::size_t pool_skip, int threads,
+                     Profile* profile) const {
     Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
                 checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
     if (extent(offsets, 0) < 1)
@@ -134,7 +134,7 @@ class PyEncoder {
         {poolings.empty() ? tokens : texts, static_cast<py::ssize_t>(config_.hidden_size * parts)});
     output.y = y.mutable_data();
     const py::gil_scoped_release release;
-    encoder_->forward(batch, output, threads);
+    encoder_->forward(batch, output, threads, profile);
     return y;
   }
 
@@ -196,7 +196,7 @@ void register_encoder(py::module_& m) {
            py::arg("packed") = py::none())
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
-           py::arg("pool_skip") = 0, py::arg("threads") = 0)
+           py::arg("pool_skip") = 0, py::arg("threads") = 0, py::arg("profile") = py::none())
       .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
       .def_property_readonly("compute_type", &PyEncoder::type)
       .def_property_readonly("packed", &PyEncoder::packed);

@@ -40,7 +40,9 @@ Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType t
                      : PackedWeights(kernels, config, type, weights, threads)),
       workspaces_(kernels_, config_, type) {}
 
-void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
+void Encoder::forward(const Batch& batch, const Output& output, int threads,
+                      Profile* profile) const {
+  const Clock::Time::time_point start = profile ? Clock::Time::now() : Clock::Time::time_point{};
   const ThreadGrant grant(threads);
   const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
@@ -53,7 +55,10 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
   for (std::size_t i = 0; i < workspace_count; ++i)
     workspaces.push_back(workspaces_.take(schedule.max_tokens, schedule.max_length, members));
 
-  const auto run = [&](std::size_t i, Workspace& workspace, const Team& everyone) {
+  // Together, all walk through the same steps: the first one's laps stand for all.
+  std::vector<Clock> clocks(profile ? (schedule.together ? 1 : grant.count()) : 0, Clock(start));
+
+  const auto run = [&](std::size_t i, Workspace& workspace, const Team& everyone, Clock* clock) {
     const Chunk& chunk = schedule.chunks[i];
     const Placed* const texts = schedule.texts.data() + chunk.begin;
     const std::size_t count = chunk.end - chunk.begin, rows = chunk.tokens;
@@ -62,27 +67,57 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
       TeamState own;
       const Team alone{0, 1, &own};
       run_chunk({batch, texts, count, rows * rank / members, rows * (rank + 1) / members, workspace,
-                 alone, everyone},
+                 alone, everyone, clock},
                 output);
     } else {
-      run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone}, output);
+      run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone, clock}, output);
     }
   };
   grant.run([&](const Team& team) {
+    const std::size_t rank = team.rank;
+    Clock* const clock = rank < clocks.size() ? &clocks[rank] : nullptr;
+    if (clock) clock->lap(Step::schedule);
     if (schedule.together) {
-      for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team);
+      for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team, clock);
     } else {
       // A member without a workspace is one more than there are chunks.
-      const std::size_t rank = team.rank;
       TeamState own;
       const Team alone{0, 1, &own};
       if (rank < workspace_count)
-        team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone); });
+        team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone, clock); });
       else
         team.barrier();
     }
+    if (clock) clock->lap(Step::schedule);
   });
   for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));
+  if (profile) {
+    profile->add(clocks);
+    profile->threads = std::max(profile->threads, grant.count());
+    count_work(batch, chunks, *profile);
+  }
+}
+
+void Encoder::count_work(const Batch& batch, std::size_t chunks, Profile& profile) const {
+  const double tokens = batch.offsets[batch.texts] - batch.offsets[0];
+  const auto count = [&](Step step, const PackedLinear& linear) {
+    profile[step].flops += 2.0 * tokens * static_cast<double>(linear.inputs * linear.outputs);
+    const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
+    profile[step].weight_bytes += static_cast<double>(chunks * bytes);
+  };
+  double pairs = 0;  // of a query and a key
+  for (std::size_t i = 0; i < batch.texts; ++i) {
+    const double length = batch.offsets[i + 1] - batch.offsets[i];
+    pairs += length * length;
+  }
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
+    const PackedLayer& layer = packed_.layer(i);
+    count(Step::query_key_value, layer.query_key_value);
+    count(Step::output, layer.output);
+    count(Step::ffn_in, layer.ffn_in);
+    count(Step::ffn_out, layer.ffn_out);
+    profile[Step::attention].flops += 4.0 * static_cast<double>(config_.hidden_size) * pairs;
+  }
 }
 
 Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
@@ -93,9 +128,12 @@ Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
 
 void Encoder::run_chunk(const Run& run, const Output& output) const {
   embed(run);
+  run.lap(Step::embed);
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
   run.meet();
+  run.lap(Step::schedule);  // it was a wait
   deliver(run, output);
+  run.lap(Step::pooling);
 }
 
 void Encoder::layer(const Run& run, std::size_t index) const {
@@ -106,18 +144,25 @@ void Encoder::layer(const Run& run, std::size_t index) const {
   product(run, packed.query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
           Activation::identity);
   run.meet();  // attention reads the keys and values of all rows
+  run.lap(Step::query_key_value);
   attend(run);
   run.meet();  // and they are overwritten from here on
+  run.lap(Step::attention);
   quantize(run, b.context, b.hidden_stride, config_.hidden_size, Activation::identity);
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
           Activation::identity);
+  run.lap(Step::output);
   add_and_norm(run, weights.attention_norm);
+  run.lap(Step::norm);
 
   product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.ffn_stride, config_.hidden_act);
+  run.lap(Step::ffn_in);
   quantize(run, b.ffn, b.ffn_stride, config_.intermediate_size, config_.hidden_act);
   product(run, packed.ffn_out, b.ffn, b.ffn_stride, b.product, b.hidden_stride,
           Activation::identity);
+  run.lap(Step::ffn_out);
   add_and_norm(run, weights.ffn_norm);
+  run.lap(Step::norm);
 }
 
 void Encoder::embed(const Run& run) const {
@@ -201,6 +246,7 @@ void Encoder::quantize(const Run& run, const float* x, std::size_t stride, std::
   share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     quantize_rows(run, row, rows, x, stride, columns, activation);
   });
+  run.lap(Step::quantize);
 }
 
 void Encoder::quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,

@@ -8,6 +8,7 @@
 #include "encoder/config.h"
 #include "encoder/packed.h"
 #include "encoder/pooling.h"
+#include "encoder/profile.h"
 #include "encoder/schedule.h"
 #include "encoder/weights.h"
 #include "encoder/workspace.h"
@@ -41,8 +42,10 @@ class Encoder {
   Encoder& operator=(const Encoder&) = delete;
 
   // The caller has checked ids, type ids and lengths against config(). Any number of threads may be
-  // here at once. The bits of a text's result depend on nothing but the text.
-  void forward(const Batch& batch, const Output& output, int threads) const;
+  // here at once. The bits of a text's result depend on nothing but the text. What it did is added
+  // to `profile`, unless that is null.
+  void forward(const Batch& batch, const Output& output, int threads,
+               Profile* profile = nullptr) const;
 
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
@@ -59,11 +62,15 @@ class Encoder {
     Workspace& buffers;
     const Team& team;      // who shares the steps on these rows: one member, or everyone
     const Team& everyone;  // who works on the chunk
+    Clock* clock;          // null: nobody wants to know
 
     std::size_t rows() const { return row_end - row_begin; }
     // Where the steps are not shared, waits for the others' rows.
     void meet() const {
       if (team.size != everyone.size) everyone.barrier();
+    }
+    void lap(Step step) const {
+      if (clock) clock->lap(step);
     }
     // The tokens of a text that lie in these rows, counted from its first.
     struct Part {
@@ -72,6 +79,7 @@ class Encoder {
     Part part(const Placed& text) const;
   };
 
+  void count_work(const Batch& batch, std::size_t chunks, Profile& profile) const;
   void run_chunk(const Run& run, const Output& output) const;
   void embed(const Run& run) const;
   void layer(const Run& run, std::size_t index) const;

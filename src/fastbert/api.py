@@ -6,12 +6,13 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from fastbert._native import _core
 from fastbert.default_model import DEFAULT_MODEL
 from fastbert.encoder import Encoder, OutputArray, OutputList
 from fastbert.hub import resolve
+from fastbert.profiling import Profile
 
 __all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
 
@@ -76,6 +77,14 @@ _load_once = functools.lru_cache(maxsize=4)(load)
 
 
 @overload
+def encode(
+    texts: str | Sequence[str],
+    *,
+    model: str | PathLike[str] = ...,
+    profile: Literal[True],
+    **options: Any,
+) -> tuple[OutputArray | OutputList, Profile]: ...
+@overload
 def encode(texts: str, *, model: str | PathLike[str] = ..., **options: Any) -> OutputArray: ...
 @overload
 def encode(
@@ -86,7 +95,7 @@ def encode(
     *,
     model: str | PathLike[str] = DEFAULT_MODEL,
     **options: Any,
-) -> OutputArray | OutputList:
+) -> Any:
     """Turn texts into vectors, with a model that is loaded once and kept.
 
     >>> fastbert.encode("how do I reset my password").shape
@@ -98,8 +107,8 @@ def encode(
         options: those of `Encoder.encode`.
 
     Returns:
-        float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, see
-        `Encoder.encode`.
+        float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, and
+        `profile=True` a tuple, see `Encoder.encode`.
     """
     return _load_once(os.fspath(model)).encode(texts, **options)
 
