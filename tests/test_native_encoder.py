@@ -81,6 +81,18 @@ def test_pooled_vectors_agree_with_reference(model):
     np.testing.assert_allclose(got, expected, atol=5e-5)
 
 
+@pytest.mark.parametrize("compute_type", COMPUTE_TYPES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("lengths", [[5], [64], LENGTHS, [60, 0, 50, 0, 1], [64, 63], [64] * 6])
+def test_first_tokens_alone_are_the_same(model, compute_type, threads, lengths):
+    config, _ = model
+    ids, offsets, _ = batch(config, lengths)
+    encoder = native(model, compute_type=compute_type)
+    both = encoder.forward(ids, offsets, poolings=["cls", "mean"], threads=threads)
+    alone = encoder.forward(ids, offsets, poolings=["cls"], threads=threads)
+    np.testing.assert_array_equal(alone, both[:, : config.hidden_size])
+
+
 # Where a number falls between two bytes, a rounding of a float decides: one step of one element.
 ROUNDING = {"float32": 2e-5, "bfloat16": 2e-5, "int8": 5e-2}
 

@@ -28,6 +28,11 @@ void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body
 
 }  // namespace
 
+bool Output::first_tokens_only() const {
+  return pool_skip == 0 && !poolings.empty() &&
+         std::all_of(poolings.begin(), poolings.end(), reads_first_token_only);
+}
+
 Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType type,
                  const Weights& weights, const std::byte* packed, int threads)
     : kernels_(kernels),
@@ -94,29 +99,34 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads,
   if (profile) {
     profile->add(clocks);
     profile->threads = std::max(profile->threads, grant.count());
-    count_work(batch, chunks, *profile);
+    count_work(batch, output, chunks, *profile);
   }
 }
 
-void Encoder::count_work(const Batch& batch, std::size_t chunks, Profile& profile) const {
+void Encoder::count_work(const Batch& batch, const Output& output, std::size_t chunks,
+                         Profile& profile) const {
   const double tokens = batch.offsets[batch.texts] - batch.offsets[0];
-  const auto count = [&](Step step, const PackedLinear& linear) {
-    profile[step].flops += 2.0 * tokens * static_cast<double>(linear.inputs * linear.outputs);
-    const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
-    profile[step].weight_bytes += static_cast<double>(chunks * bytes);
-  };
-  double pairs = 0;  // of a query and a key
+  double pairs = 0, texts = 0;  // pairs of a query and a key; texts that have tokens
   for (std::size_t i = 0; i < batch.texts; ++i) {
     const double length = batch.offsets[i + 1] - batch.offsets[i];
     pairs += length * length;
+    texts += length > 0;
   }
+  const auto count = [&](Step step, const PackedLinear& linear, double rows) {
+    profile[step].flops += 2.0 * rows * static_cast<double>(linear.inputs * linear.outputs);
+    const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
+    profile[step].weight_bytes += static_cast<double>(chunks * bytes);
+  };
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
     const PackedLayer& layer = packed_.layer(i);
-    count(Step::query_key_value, layer.query_key_value);
-    count(Step::output, layer.output);
-    count(Step::ffn_in, layer.ffn_in);
-    count(Step::ffn_out, layer.ffn_out);
-    profile[Step::attention].flops += 4.0 * static_cast<double>(config_.hidden_size) * pairs;
+    const bool shortened = i + 1 == config_.num_hidden_layers && output.first_tokens_only();
+    const double rows = shortened ? texts : tokens;
+    count(Step::query_key_value, layer.query_key_value, tokens);
+    count(Step::output, layer.output, rows);
+    count(Step::ffn_in, layer.ffn_in, rows);
+    count(Step::ffn_out, layer.ffn_out, rows);
+    profile[Step::attention].flops +=
+        4.0 * static_cast<double>(config_.hidden_size) * (shortened ? tokens : pairs);
   }
 }
 
@@ -127,27 +137,65 @@ Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
 }
 
 void Encoder::run_chunk(const Run& run, const Output& output) const {
+  const std::size_t layers = config_.num_hidden_layers;
   embed(run);
   run.lap(Step::embed);
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
+  for (std::size_t i = 0; i + 1 < layers; ++i) {
+    self_attention(run, i, false);
+    feed_forward(run, i);
+  }
+  // Behind the last attention no token meets another: what is not read need not be computed.
+  const bool shortened = output.first_tokens_only();
+  if (layers > 0) self_attention(run, layers - 1, shortened);
+  const Run rest = layers > 0 && shortened ? keep_first_tokens(run) : run;
+  if (layers > 0) feed_forward(rest, layers - 1);
   run.meet();
   run.lap(Step::schedule);  // it was a wait
-  deliver(run, output);
+  deliver(rest, output);
   run.lap(Step::pooling);
 }
 
-void Encoder::layer(const Run& run, std::size_t index) const {
+void Encoder::self_attention(const Run& run, std::size_t index, bool first_tokens) const {
+  Workspace& b = run.buffers;
+  product(run, packed_.layer(index).query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
+          Activation::identity);
+  run.meet();  // attention reads the keys and values of all rows
+  run.lap(Step::query_key_value);
+  attend(run, first_tokens);
+  run.meet();  // and they are overwritten from here on
+  run.lap(Step::attention);
+}
+
+// The first tokens moved up to the first rows, where attend() has put what they gathered. Texts
+// without tokens are the last ones.
+Encoder::Run Encoder::keep_first_tokens(const Run& run) const {
+  Workspace& b = run.buffers;
+  std::size_t count = 0;
+  for (; count < run.text_count && run.texts[count].tokens > 0; ++count)
+    if (run.everyone.rank == 0)
+      std::memmove(b.hidden + count * b.hidden_stride,
+                   b.hidden + run.texts[count].row * b.hidden_stride,
+                   config_.hidden_size * sizeof(float));
+  run.everyone.barrier();
+  const bool split = run.team.size != run.everyone.size;
+  const std::size_t parts = split ? run.everyone.size : 1, part = split ? run.everyone.rank : 0;
+  return {run.batch,
+          run.texts,
+          run.text_count,
+          count * part / parts,
+          count * (part + 1) / parts,
+          run.buffers,
+          run.team,
+          run.everyone,
+          run.clock,
+          true};
+}
+
+void Encoder::feed_forward(const Run& run, std::size_t index) const {
   Workspace& b = run.buffers;
   const PackedLayer& packed = packed_.layer(index);
   const LayerWeights& weights = weights_.layers[index];
 
-  product(run, packed.query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
-          Activation::identity);
-  run.meet();  // attention reads the keys and values of all rows
-  run.lap(Step::query_key_value);
-  attend(run);
-  run.meet();  // and they are overwritten from here on
-  run.lap(Step::attention);
   quantize(run, b.context, b.hidden_stride, config_.hidden_size, Activation::identity);
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
           Activation::identity);
@@ -189,18 +237,22 @@ void Encoder::embed(const Run& run) const {
   });
 }
 
-void Encoder::attend(const Run& run) const {
+// Of the texts' first tokens alone: theirs go to the first rows of the context, one for each text.
+void Encoder::attend(const Run& run, bool first_tokens) const {
   Workspace& b = run.buffers;
   const std::size_t heads = config_.num_attention_heads, size = config_.head_size();
   float* const scratch = b.scratch + run.everyone.rank * b.scratch_size;
   run.team.share(run.text_count * heads, [&](std::size_t i) {
     const Placed& text = run.texts[i / heads];
     const Run::Part part = run.part(text);
+    const std::size_t end = first_tokens ? std::min<std::size_t>(part.end, 1) : part.end;
+    if (part.begin >= end) return;
+    const std::size_t row = first_tokens ? i / heads : text.row;
     const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
     kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
-                        b.qkv_stride, b.context + text.row * b.hidden_stride + i % heads * size,
+                        b.qkv_stride, b.context + row * b.hidden_stride + i % heads * size,
                         b.hidden_stride, scratch, text.tokens, size, score_scale_, part.begin,
-                        part.end});
+                        end});
   });
 }
 
@@ -263,7 +315,7 @@ void Encoder::deliver(const Run& run, const Output& output) const {
   const std::size_t hidden = config_.hidden_size, width = output.poolings.size() * hidden;
   run.everyone.share(run.text_count, [&](std::size_t i) {
     const Placed& text = run.texts[i];
-    const float* x = b.hidden + text.row * b.hidden_stride;
+    const float* x = b.hidden + run.row(i) * b.hidden_stride;
     if (output.poolings.empty()) {
       float* y = output.y + run.batch.offsets[text.text] * hidden;
       for (std::size_t t = 0; t < text.tokens; ++t)

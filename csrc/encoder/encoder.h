@@ -30,6 +30,9 @@ struct Output {
   float* y;                       // (tokens, hidden), or (texts, poolings * hidden)
   std::vector<Pooling> poolings;  // empty: token vectors
   std::size_t pool_skip;          // leading tokens of each text that the poolings leave out
+
+  // Whether nothing is read but the first token of each text.
+  bool first_tokens_only() const;
 };
 
 class Encoder {
@@ -60,10 +63,13 @@ class Encoder {
     std::size_t text_count;
     std::size_t row_begin, row_end;  // the rows that `team` works on
     Workspace& buffers;
-    const Team& team;      // who shares the steps on these rows: one member, or everyone
-    const Team& everyone;  // who works on the chunk
-    Clock* clock;          // null: nobody wants to know
+    const Team& team;           // who shares the steps on these rows: one member, or everyone
+    const Team& everyone;       // who works on the chunk
+    Clock* clock;               // null: nobody wants to know
+    bool first_tokens = false;  // the rows are the first tokens of the texts, no others
 
+    // Where a text's rows begin.
+    std::size_t row(std::size_t text) const { return first_tokens ? text : texts[text].row; }
     std::size_t rows() const { return row_end - row_begin; }
     // Where the steps are not shared, waits for the others' rows.
     void meet() const {
@@ -79,11 +85,14 @@ class Encoder {
     Part part(const Placed& text) const;
   };
 
-  void count_work(const Batch& batch, std::size_t chunks, Profile& profile) const;
+  void count_work(const Batch& batch, const Output& output, std::size_t chunks,
+                  Profile& profile) const;
   void run_chunk(const Run& run, const Output& output) const;
   void embed(const Run& run) const;
-  void layer(const Run& run, std::size_t index) const;
-  void attend(const Run& run) const;
+  void self_attention(const Run& run, std::size_t index, bool first_tokens) const;
+  Run keep_first_tokens(const Run& run) const;
+  void feed_forward(const Run& run, std::size_t index) const;
+  void attend(const Run& run, bool first_tokens) const;
   void product(const Run& run, const PackedLinear& linear, const float* x, std::size_t x_stride,
                float* y, std::size_t y_stride, Activation activation) const;
   void add_and_norm(const Run& run, const NormWeights& norm) const;

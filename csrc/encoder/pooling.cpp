@@ -82,6 +82,8 @@ Pooling pooling(const std::string& name) {
   throw std::invalid_argument("pooling is '" + name + "', but must be one of " + known);
 }
 
+bool reads_first_token_only(Pooling pooling) { return pooling == cls; }
+
 void normalize(float* x, std::size_t rows, std::size_t columns) {
   for (std::size_t r = 0; r < rows; ++r, x += columns) {
     // Four sums, so that the additions need not wait for each other.

@@ -22,6 +22,9 @@ using Pooling = void (*)(const PoolArgs& args);
 // Throws std::invalid_argument for any other.
 Pooling pooling(const std::string& name);
 
+// Whether the pooling reads nothing but the first token that counts.
+bool reads_first_token_only(Pooling pooling);
+
 // Scales each row of x, (rows, columns), to length 1; rows of length 0 stay as they are.
 void normalize(float* x, std::size_t rows, std::size_t columns);
 
