@@ -34,7 +34,9 @@ Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights
       workspaces_(kernels_, config_) {}
 
 void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
-  const ThreadGrant grant(threads);
+  const std::size_t layer_weights =
+      2 * config_.hidden_size * (2 * config_.hidden_size + config_.intermediate_size);
+  const ThreadGrant grant(threads, useful_threads(batch.offsets[batch.texts], layer_weights));
   const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
   // One workspace for the whole team, or one for each member. Taken here, because nothing may throw
@@ -71,8 +73,6 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
       const Team alone{0, 1, &own};
       if (rank < workspace_count)
         team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone); });
-      else
-        team.barrier();
     }
   });
   for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));
