@@ -1,8 +1,9 @@
 // One text to tokens: added tokens, normaliser, pre-tokenizer and WordPiece in a single pass.
 //
 // Text that is ASCII words, white space and punctuation takes the fast path, eight characters at a
-// time. Anything else goes through the normaliser a character at a time until the text is plain
-// again, so one accent costs one word.
+// time; ideographs and other punctuation, words by themselves, go one at a time. Anything else goes
+// through the normaliser a character at a time until the text is plain again, so one accent costs
+// one word.
 #pragma once
 
 #include <algorithm>
