@@ -33,12 +33,12 @@ class FastBert:
         return self._tokenizer.encode_batch(texts, threads=self._threads)
 
     def _one_by_one(self, texts):
-        return [self._tokenizer.encode_batch([text]) for text in texts]
+        return [self._tokenizer.encode(text) for text in texts]
 
     def ids(self, result):
         """The ids of each text, out of what `encode` has returned."""
         if isinstance(result, list):
-            return [one.ids for one in result]
+            return result
         return np.split(result.ids, result.offsets[1:-1])
 
 

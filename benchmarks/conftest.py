@@ -10,7 +10,7 @@ from . import machine
 # NumPy reads the number of its threads while it is imported: nothing above may import it, nor
 # fastbert, which imports it.
 
-_ROWS = pytest.StashKey[list]()
+ROWS = pytest.StashKey[list]()
 _NUMPY_OBEYS = pytest.StashKey[bool]()
 
 
@@ -28,7 +28,7 @@ def pytest_configure(config):
         raise pytest.UsageError(f"--threads is {config.option.threads}, but must be at least 1")
     # Our pyproject.toml makes errors of warnings; a comparison with another machine is none.
     warnings.filterwarnings("default", category=PytestBenchmarkWarning)
-    config.stash[_ROWS] = []
+    config.stash[ROWS] = []
     config.stash[_NUMPY_OBEYS] = machine.set_threads(config.option.threads)
 
 
@@ -46,7 +46,7 @@ def pytest_benchmark_update_machine_info(config, machine_info):
 def pytest_terminal_summary(terminalreporter, config):
     from . import rates
 
-    rows = config.stash[_ROWS]
+    rows = config.stash[ROWS]
     if rows:
         terminalreporter.section("rates, from the fastest round of each")
         for line in rates.report(rows):
@@ -75,7 +75,7 @@ def measure(benchmark, pytestconfig):
     """Times a call; see `rates.Measure`."""
     from . import rates
 
-    return rates.Measure(benchmark, pytestconfig.stash[_ROWS])
+    return rates.Measure(benchmark, pytestconfig.stash[ROWS])
 
 
 @pytest.fixture

@@ -100,4 +100,8 @@ _FORMS = {
     "gb_per_s": "{:8.3f} GB/s",
     "texts_per_s": "{:11,.0f} texts/s",
     "tokens_per_s": "{:13,.0f} tokens/s",
+    "p99_ms": "p99 {:9.3f} ms",
+    "p99_by_p50": "p99/p50 {:5.2f}",
+    "grown_mb": "grown by {:6.2f} MiB",
+    "by_big_batch": "{:5.2f} of one big batch",
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -21,7 +22,12 @@
 namespace fastbert {
 namespace {
 
-constexpr int kSpins = 2000;  // some 30 to 100 microseconds, by the length of a pause
+constexpr int kSpins = 1000;  // some 15 to 50 microseconds, by the length of a pause
+
+// Not sched_yield: on Linux 6.6 and later each one puts its thread further back in the queue, and
+// some thousand of them behind a busy neighbour for seconds. See "Steadiness" in
+// docs/performance.md.
+constexpr std::chrono::microseconds kNap{20};
 
 // Threads that callers of this module have at work right now. A caller gets what the others have
 // left, so that many Python threads sharing one model do not each start a full team.
@@ -81,25 +87,23 @@ void open_region(int threads, const std::function<void(const Team&)>& body) {
 
 }  // namespace
 
-void TeamState::barrier(int size) noexcept {
-  const unsigned phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
-    arrived_.store(0, std::memory_order_relaxed);
-    next_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
+void TeamState::finish(std::uint32_t step, std::size_t done, std::size_t pieces) noexcept {
+  if (done > 0 && done_.fetch_add(done, std::memory_order_acq_rel) + done == pieces) {
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store(std::uint64_t{step + 1} << 32, std::memory_order_release);
     return;
   }
-  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
+  for (int spins = 0; ticket_.load(std::memory_order_acquire) >> 32 == step; ++spins) {
     if (spins < kSpins)
       FASTBERT_PAUSE();
     else
-      std::this_thread::yield();
+      std::this_thread::sleep_for(kNap);
   }
 }
 
-ThreadGrant::ThreadGrant(int wanted) {
+ThreadGrant::ThreadGrant(int wanted, int most) {
   const int usable = cpu::default_threads();
-  wanted = std::min(wanted > 0 ? wanted : usable, kMostThreads);
+  wanted = std::min({wanted > 0 ? wanted : usable, most, kMostThreads});
   const int others = busy.fetch_add(wanted);
   count_ = std::clamp(std::max(wanted, usable) - others, 1, wanted);
   busy.fetch_sub(wanted - count_);

@@ -7,23 +7,38 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace fastbert {
 
-// What the members of a running team share: where they meet, and which piece of work is next.
+// What the members of a running team share: which step they are at, and which pieces of it are
+// left.
+//
+// A step is over when its pieces are done, not when all members are there: one that the system has
+// put aside holds nobody up, unless it is in the middle of a piece, and later skips what was done
+// without it. See "Steadiness" in docs/performance.md.
 class TeamState {
  public:
-  // Returns when all `size` members are here; take() starts again from 0. Spins for a few
-  // microseconds, then yields the core, so that a team larger than the free cores gets on too.
-  void barrier(int size) noexcept;
+  // A piece of `step`, which has `pieces`; or `pieces` when there are none left.
+  std::size_t take(std::uint32_t step, std::size_t pieces) noexcept {
+    std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    while (ticket >> 32 == step && (ticket & kPiece) < pieces)
+      if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acquire))
+        return ticket & kPiece;
+    return pieces;
+  }
 
-  std::size_t take() noexcept { return next_.fetch_add(1, std::memory_order_relaxed); }
+  // Adds `done` to the pieces of `step` that are done, and returns when all are. Spins for a few
+  // microseconds, then naps, so that a team larger than the free cores gets on too.
+  void finish(std::uint32_t step, std::size_t done, std::size_t pieces) noexcept;
 
  private:
-  alignas(64) std::atomic<std::size_t> next_{0};
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<unsigned> phase_{0};
+  static constexpr std::uint64_t kPiece = 0xFFFFFFFF;
+
+  // In one cache line, which moves half as often as two or three.
+  alignas(64) std::atomic<std::uint64_t> ticket_{0};  // step << 32 | next piece
+  std::atomic<std::size_t> done_{0};
 };
 
 // One member's view of its team.
@@ -31,15 +46,25 @@ struct Team {
   int rank;  // 0 .. size - 1
   int size;  // members that really run; may be fewer than were asked for
   TeamState* state;
+  mutable std::uint32_t step = 0;  // this member's; the team may be further on
 
-  void barrier() const noexcept { state->barrier(size); }
+  // Returns when all members are here.
+  void barrier() const noexcept {
+    if (size > 1) state->finish(step++, 1, size);
+  }
 
-  // Runs body(i) for every i < n, each on the member that is free first. All members call it, and
-  // meet in a barrier before the next one. What body(i) computes must not depend on who runs it.
+  // Runs body(i) for every i < n, each on the member that is free first, and returns when all are
+  // done. All members call it, but some may come too late to run any. What body(i) computes must
+  // not depend on who runs it.
   template <class Body>
   void share(std::size_t n, const Body& body) const noexcept {
-    for (std::size_t i; (i = state->take()) < n;) body(i);
-    barrier();
+    if (size == 1) {
+      for (std::size_t i = 0; i < n; ++i) body(i);
+    } else if (n > 0) {
+      std::size_t done = 0;
+      for (std::size_t i; (i = state->take(step, n)) < n; ++done) body(i);
+      state->finish(step++, done, n);
+    }
   }
 };
 
@@ -47,10 +72,11 @@ struct Team {
 constexpr int kMostThreads = 1024;
 
 // Threads for one call: `wanted` of them (0: all that the process may use), less what other callers
-// have at work at the moment, but one at least. They are counted as busy until it is destroyed.
+// have at work at the moment, and `most` at most, but one at least. They are counted as busy until
+// it is destroyed.
 class ThreadGrant {
  public:
-  explicit ThreadGrant(int wanted);
+  explicit ThreadGrant(int wanted, int most = kMostThreads);
   ~ThreadGrant();
   ThreadGrant(const ThreadGrant&) = delete;
   ThreadGrant& operator=(const ThreadGrant&) = delete;

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from tiny import write_model
 
 import fastbert
 
@@ -84,6 +85,37 @@ def test_many_python_threads_share_one_encoder(tiny_model):
         thread.join(60)
         assert not thread.is_alive()
     assert wrong == []
+
+
+def test_a_team_larger_than_the_machine_misses_no_step(tmp_path):
+    # Members that the system has put aside skip the steps that were done without them.
+    model = write_model(tmp_path, hidden_size=128, intermediate_size=512)
+    texts = [" ".join(["the cat runs"] * words) for words in range(1, 20)]
+    encoder = fastbert.load(model)
+    alone = [encoder.encode(text, threads=1) for text in texts]
+    for threads in (2, 3, 16):
+        for _ in range(10):
+            for text, expected in zip(texts, alone, strict=True):
+                np.testing.assert_array_equal(encoder.encode(text, threads=threads), expected)
+
+
+def test_calls_leave_no_memory_behind(tiny_model):
+    code = """
+        import os, sys, fastbert
+        encoder = fastbert.load(sys.argv[1])
+        texts = ["the cat runs " * count for count in range(1, 9)]
+        def call(times):
+            for i in range(times):
+                encoder.encode(texts[i % 8])
+                encoder.encode(texts[i % 3 :])
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        call(1000)
+        before = resident()
+        call(20_000)
+        print(resident() - before < 2 << 20)
+    """
+    assert run_python(code, tiny_model) == "True"
 
 
 def test_other_threads_run_while_one_encodes(tiny_model):

@@ -658,3 +658,34 @@ def test_directory_without_a_vocabulary_is_an_error(tmp_path):
         Tokenizer.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="is not a directory"):
         Tokenizer.from_pretrained(tmp_path / "missing")
+
+
+SHORT_CALL = ["naïve café", "", "the cats " * 20, "忘记密码", "\ud800", "tail\U0001f600"]
+
+
+@pytest.mark.parametrize("texts", [SHORT_CALL, tuple(SHORT_CALL), SHORT_CALL[:1], SHORT_CALL[3]])
+def test_a_short_call_is_tokenized_as_any_other(tokenizer, texts):
+    listed = [texts] if isinstance(texts, str) else texts
+    expected = tokenizer.encode_batch(listed, max_length=9)
+    ids, offsets, longest = tokenizer.encode_few(texts, 9, 0)
+    np.testing.assert_array_equal(ids, expected.ids)
+    np.testing.assert_array_equal(offsets, expected.offsets)
+    assert longest == max(expected.lengths)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [[], ["a", "a"], ["a", 3], [["a"]], {"a": 1}, None, 3, iter("ab"), list(map(str, range(65)))],
+)
+def test_a_call_that_is_not_short_is_left_alone(tokenizer, texts):
+    assert tokenizer.encode_few(texts, 9, 0) is None
+
+
+@pytest.mark.parametrize("text", [*SHORT_CALL, "long text " * 1000])
+def test_encode_gives_the_ids_of_one_text(tokenizer, text):
+    np.testing.assert_array_equal(tokenizer.encode(text), tokenizer.encode_batch([text]).ids)
+
+
+def test_encode_wants_a_str(tokenizer):
+    with pytest.raises(TypeError, match="str"):
+        tokenizer.encode(["a"])

@@ -48,7 +48,11 @@ Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType t
 void Encoder::forward(const Batch& batch, const Output& output, int threads,
                       Profile* profile) const {
   const Clock::Time::time_point start = profile ? Clock::Time::now() : Clock::Time::time_point{};
-  const ThreadGrant grant(threads);
+  const std::size_t layer_weights =
+      2 * config_.hidden_size * (2 * config_.hidden_size + config_.intermediate_size);
+  // A product of bytes takes a quarter of the time of one of floats.
+  const std::size_t work = type_ == ComputeType::int8 ? layer_weights / 4 : layer_weights;
+  const ThreadGrant grant(threads, useful_threads(batch.offsets[batch.texts], work));
   const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
   // One workspace for the whole team, or one for each member. Taken here, because nothing may throw
@@ -90,8 +94,6 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads,
       const Team alone{0, 1, &own};
       if (rank < workspace_count)
         team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone, clock); });
-      else
-        team.barrier();
     }
     if (clock) clock->lap(Step::schedule);
   });

@@ -1,6 +1,7 @@
 #include "encoder/schedule.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace fastbert {
 namespace {
@@ -12,6 +13,10 @@ constexpr std::size_t kMinTokens = 32, kMaxTokens = 96;
 // Below this many tokens a thread, one chunk shared by the team is finished sooner than the longest
 // of a few chunks of one thread each.
 constexpr std::size_t kTokensToSplit = 160;
+
+// Multiply-adds of a layer that are worth a thread: some 5 microseconds, what the barriers of the
+// layer cost a team. See docs/performance.md.
+constexpr std::size_t kLayerWork = 384 * 1024;
 
 // Cuts the texts, longest first, into chunks of at most limit(tokens left) tokens; a longer text is
 // a chunk of its own.
@@ -43,6 +48,11 @@ std::size_t makespan(const std::vector<Chunk>& chunks, int threads) {
 }
 
 }  // namespace
+
+int useful_threads(std::size_t tokens, std::size_t layer_weights) {
+  const std::size_t most = std::numeric_limits<int>::max();
+  return static_cast<int>(std::clamp<std::size_t>(tokens * layer_weights / kLayerWork, 1, most));
+}
 
 Schedule make_schedule(const std::int32_t* offsets, std::size_t texts, int threads) {
   Schedule schedule{};

@@ -29,6 +29,9 @@ struct Schedule {
   std::size_t max_length;  // of a text
 };
 
+// How many threads shorten a call of so many tokens, when a layer has so many weights.
+int useful_threads(std::size_t tokens, std::size_t layer_weights);
+
 Schedule make_schedule(const std::int32_t* offsets, std::size_t texts, int threads);
 
 }  // namespace fastbert

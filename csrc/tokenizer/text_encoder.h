@@ -1,8 +1,9 @@
 // One text to tokens: added tokens, normaliser, pre-tokenizer and WordPiece in a single pass.
 //
 // Text that is ASCII words, white space and punctuation takes the fast path, eight characters at a
-// time. Anything else goes through the normaliser a character at a time until the text is plain
-// again, so one accent costs one word.
+// time; ideographs and other punctuation, words by themselves, go one at a time. Anything else goes
+// through the normaliser a character at a time until the text is plain again, so one accent costs
+// one word.
 #pragma once
 
 #include <algorithm>
@@ -135,13 +136,19 @@ class TextEncoder {
       }
       const std::uint8_t next = bytes[pos + length];
       const Pipeline::Stop stop = pipeline_.stop(next);
-      if (length == WordKey::kMaxBytes || stop == Pipeline::Stop::kOther) {
+      const bool plain = length != WordKey::kMaxBytes && stop != Pipeline::Stop::kOther;
+      if (!plain && (length == WordKey::kMaxBytes || !is_word(text[begin + pos + length]))) {
         pos = encode_words(text, begin, begin + pos, end) - begin;
         out_.reserve(size - pos);
         continue;
       }
       if (length) push_ascii_word(key, length, begin + pos);
       pos += length;
+      if (!plain) {
+        do push_character(text[begin + pos], begin + pos);
+        while (++pos < size && bytes[pos] >= 0x80 && is_word(text[begin + pos]));
+        continue;
+      }
       if (stop == Pipeline::Stop::kPunctuation)
         out_.push<kSpans>(pipeline_.punctuation_id(next), begin + pos, begin + pos + 1);
       ++pos;
@@ -161,6 +168,25 @@ class TextEncoder {
       bytes[i] = static_cast<std::uint8_t>(text[i] < 0x80 ? text[i] : 0x80);
     std::fill_n(bytes + size, kPadding, std::uint8_t{' '});
     return bytes;
+  }
+
+  // Whether a character is a word by itself, whatever is around it: an ideograph or punctuation.
+  template <class Char>
+  bool is_word(Char character) const {
+    const unsigned flags = unicode::record(to_code_point(character)).flags;
+    const unsigned changes = flags & pipeline_.normalizer().active();
+    return changes == unicode::kIdeograph || (!changes && flags & unicode::kPunctuation);
+  }
+
+  // The trie alone is quicker here than the table of words: three bytes at most, nearly always, and
+  // a character that no token starts with is known by the first or second.
+  template <class Char>
+  void push_character(Char character, std::size_t start) {
+    std::uint8_t bytes[kMaxUtf8Bytes];
+    std::int32_t ids[kMaxUtf8Bytes];
+    const std::size_t size = encode_utf8(to_code_point(character), bytes);
+    const std::size_t pieces = pipeline_.model().split(bytes, size, ids, nullptr);
+    out_.push<kSpans>(pieces ? ids[0] : pipeline_.model().unknown_id(), start, start + 1);
   }
 
   void push_ascii_word(const WordKey& key, std::size_t length, std::size_t start) {

@@ -166,20 +166,28 @@ std::size_t TokenBatch::tokens() const {
   return count;
 }
 
+std::int32_t TokenBatch::longest() const {
+  std::int32_t most = 0;
+  for (const Slice& slice : slices_)
+    for (const std::int32_t length : slice.lengths) most = std::max(most, length);
+  return most;
+}
+
 void TokenBatch::write(std::int32_t* ids, std::int32_t* offsets, std::int32_t* lengths,
                        std::int32_t* type_ids, std::int32_t* spans) const {
   std::int32_t offset = 0;
-  *offsets++ = 0;
+  if (offsets) *offsets++ = 0;
   for (const Slice& slice : slices_) {
     ids = std::copy_n(slice.tokens.ids(), slice.tokens.size(), ids);
-    lengths = std::copy(slice.lengths.begin(), slice.lengths.end(), lengths);
+    if (lengths) lengths = std::copy(slice.lengths.begin(), slice.lengths.end(), lengths);
     if (type_ids) type_ids = std::copy(slice.type_ids.begin(), slice.type_ids.end(), type_ids);
     if (spans)
       for (const TokenSpan& span : std::span(slice.tokens.spans(), slice.tokens.size())) {
         *spans++ = span.start;
         *spans++ = span.end;
       }
-    for (const std::int32_t count : slice.counts) *offsets++ = offset += count;
+    if (offsets)
+      for (const std::int32_t count : slice.counts) *offsets++ = offset += count;
   }
 }
 

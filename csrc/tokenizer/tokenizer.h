@@ -48,8 +48,11 @@ class TokenBatch {
   std::size_t texts() const { return texts_; }
   std::size_t tokens() const;
 
-  // Arrays as in fastbert.Tokens: ids (tokens), offsets (texts + 1), lengths (texts), and, unless
-  // they are null, type_ids (tokens) and spans (tokens, 2).
+  // Tokens of the longest text, before truncation.
+  std::int32_t longest() const;
+
+  // Arrays as in fastbert.Tokens: ids (tokens), and, unless they are null, offsets (texts + 1),
+  // lengths (texts), type_ids (tokens) and spans (tokens, 2).
   void write(std::int32_t* ids, std::int32_t* offsets, std::int32_t* lengths,
              std::int32_t* type_ids, std::int32_t* spans) const;
 

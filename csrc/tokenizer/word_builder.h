@@ -18,8 +18,7 @@ namespace fastbert {
 template <bool kSpans>
 class WordBuilder {
  public:
-  WordBuilder(const WordPiece& model, TokenBuffer& out)
-      : model_(model), out_(out), bytes_(kInitialBytes), origins_(kSpans ? kInitialBytes : 0) {}
+  WordBuilder(const WordPiece& model, TokenBuffer& out) : model_(model), out_(out) {}
 
   bool may_stop() const { return chars_ == 0; }
 
@@ -53,7 +52,8 @@ class WordBuilder {
   }
 
  private:
-  static constexpr std::size_t kInitialBytes = 256;
+  static constexpr std::size_t kInitialBytes =
+      256;  // which most texts do not need: see TextEncoder
 
   void append(char32_t c, std::size_t origin) {
     if (chars_ == 0) first_origin_ = origin;
@@ -68,7 +68,7 @@ class WordBuilder {
   }
 
   void grow() {
-    bytes_.resize(2 * bytes_.size());
+    bytes_.resize(std::max(kInitialBytes, 2 * bytes_.size()));
     if constexpr (kSpans) origins_.resize(bytes_.size());
   }
 

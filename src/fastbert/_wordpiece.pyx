@@ -5,8 +5,9 @@ A str is handed over as it is stored, at 1, 2 or 4 bytes per character. A tuple 
 alive while the GIL is released, and a str never changes.
 """
 
+from cpython.list cimport PyList_Check
 from cpython.object cimport PyObject
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int32_t, int64_t
 from libcpp cimport bool as cbool
@@ -20,6 +21,11 @@ cimport numpy as cnp
 cnp.import_array()
 
 cdef Py_ssize_t MAX_INT32 = 2147483647
+
+# Up to so many texts, and characters in all, are a short call. It keeps the GIL: some 10 microseconds
+# pass sooner than another thread that was given the GIL would hand it back.
+cdef Py_ssize_t SHORT_CALL_TEXTS = 64
+cdef size_t SHORT_CALL_CHARS = 4096
 
 
 cdef extern from * nogil:
@@ -120,6 +126,7 @@ cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
 
     cdef cppclass TokenBatch:
         size_t tokens()
+        int32_t longest()
         void write(int32_t* ids, int32_t* offsets, int32_t* lengths, int32_t* type_ids,
                    int32_t* spans)
 
@@ -225,27 +232,47 @@ cdef vector[AddedToken] make_added_tokens(list tokens) except *:
     return result
 
 
+cdef int borrow_text(str name, Py_ssize_t i, PyObject* item, vector[Text]& out) except -1:
+    """Adds the storage of a str, which must outlive it, to `out`; it is `name`[i] to the caller."""
+    cdef Text text
+    if not PyUnicode_Check(<object>item):
+        raise TypeError(f"{name}[{i}] is {type(<object>item).__name__}, but a text is a str")
+    make_str_ready(item)
+    if PyUnicode_GET_LENGTH(item) > MAX_INT32:  # spans are int32
+        raise ValueError(
+            f"{name}[{i}] has {PyUnicode_GET_LENGTH(item)} characters; "
+            f"the most is {MAX_INT32}"
+        )
+    text.data = PyUnicode_DATA(item)
+    text.size = <size_t>PyUnicode_GET_LENGTH(item)
+    text.kind = PyUnicode_KIND(item)
+    out.push_back(text)
+    return 0
+
+
 cdef int borrow_texts(str name, tuple texts, vector[Text]& out) except -1:
     """Fills `out` with the storage of each str of `texts`, which must outlive it."""
     cdef Py_ssize_t i
-    cdef PyObject* item
-    cdef Text text
     out.reserve(<size_t>PyTuple_GET_SIZE(texts))
     for i in range(PyTuple_GET_SIZE(texts)):
-        item = <PyObject*>PyTuple_GET_ITEM(texts, i)
-        if not PyUnicode_Check(<object>item):
-            raise TypeError(f"{name}[{i}] is {type(<object>item).__name__}, but a text is a str")
-        make_str_ready(item)
-        if PyUnicode_GET_LENGTH(item) > MAX_INT32:  # spans are int32
-            raise ValueError(
-                f"{name}[{i}] has {PyUnicode_GET_LENGTH(item)} characters; "
-                f"the most is {MAX_INT32}"
-            )
-        text.data = PyUnicode_DATA(item)
-        text.size = <size_t>PyUnicode_GET_LENGTH(item)
-        text.kind = PyUnicode_KIND(item)
-        out.push_back(text)
+        borrow_text(name, i, <PyObject*>PyTuple_GET_ITEM(texts, i), out)
     return 0
+
+
+cdef size_t characters(const vector[Text]& texts) noexcept nogil:
+    cdef size_t count = 0
+    cdef size_t i
+    for i in range(texts.size()):
+        count += texts[i].size
+    return count
+
+
+cdef bint all_differ(tuple texts) except -1:
+    """Whether these are str, no two of them equal."""
+    for text in texts:
+        if not PyUnicode_Check(text):
+            return False
+    return PyTuple_GET_SIZE(texts) == 1 or len(set(texts)) == PyTuple_GET_SIZE(texts)
 
 
 cdef cnp.ndarray new_array(size_t rows):
@@ -340,14 +367,7 @@ cdef class WordPieceTokenizer:
         options.with_spans = return_spans
         options.threads = threads
         cdef TokenBatch batch
-        with nogil:
-            batch = move(
-                self.tokenizer.get().encode(
-                    TextSpan(text_storage.data(), text_storage.size()),
-                    TextSpan(pair_storage.data(), pair_storage.size()),
-                    options,
-                )
-            )
+        self.run(text_storage, pair_storage, options, batch)
         cdef cnp.ndarray ids = new_array(batch.tokens())
         cdef cnp.ndarray offsets = new_array(text_storage.size() + 1)
         cdef cnp.ndarray lengths = new_array(text_storage.size())
@@ -363,3 +383,64 @@ cdef class WordPieceTokenizer:
             span_data = data_of(spans)
         batch.write(data_of(ids), data_of(offsets), data_of(lengths), type_id_data, span_data)
         return ids, offsets, type_ids, spans, lengths
+
+    def encode(self, str text not None):
+        """The ids of one text, special tokens included."""
+        cdef vector[Text] texts
+        cdef vector[Text] pairs
+        borrow_text("texts", 0, <PyObject*>text, texts)
+        cdef EncodeOptions options
+        options.add_special_tokens = True
+        options.truncate = False
+        options.with_spans = False
+        options.threads = 1
+        cdef TokenBatch batch
+        self.run(texts, pairs, options, batch)
+        cdef cnp.ndarray ids = new_array(batch.tokens())
+        batch.write(data_of(ids), NULL, NULL, NULL, NULL)
+        return ids
+
+    def encode_few(self, object texts, size_t max_length, int threads):
+        """Encodes a str, or a short list or tuple of str that all differ, and looks at it once.
+
+        Returns:
+            ids, offsets, and the tokens of the longest text before truncation; or None if `texts`
+            is anything else.
+        """
+        cdef vector[Text] storage
+        cdef vector[Text] pairs
+        cdef tuple given  # nobody can change it meanwhile
+        if PyUnicode_Check(texts):
+            borrow_text("texts", 0, <PyObject*>texts, storage)
+        elif PyList_Check(texts) or PyTuple_Check(texts):
+            given = tuple(texts)
+            if not 0 < PyTuple_GET_SIZE(given) <= SHORT_CALL_TEXTS or not all_differ(given):
+                return None
+            borrow_texts("texts", given, storage)
+        else:
+            return None
+        cdef EncodeOptions options
+        options.add_special_tokens = True
+        options.truncate = True
+        options.max_length = max_length
+        options.with_spans = False
+        options.threads = threads
+        cdef TokenBatch batch
+        self.run(storage, pairs, options, batch)
+        cdef cnp.ndarray ids = new_array(batch.tokens())
+        cdef cnp.ndarray offsets = new_array(storage.size() + 1)
+        batch.write(data_of(ids), data_of(offsets), NULL, NULL, NULL)
+        return ids, offsets, batch.longest()
+
+    cdef int run(
+        self, vector[Text]& texts, vector[Text]& pairs, EncodeOptions& options, TokenBatch& batch
+    ) except -1:
+        """Fills `batch`; without the GIL, unless it is a short call."""
+        cdef TextSpan first = TextSpan(texts.data(), texts.size())
+        cdef TextSpan second = TextSpan(pairs.data(), pairs.size())
+        if characters(texts) + characters(pairs) <= SHORT_CALL_CHARS:
+            batch = move(self.tokenizer.get().encode(first, second, options))
+        else:
+            with nogil:
+                batch = move(self.tokenizer.get().encode(first, second, options))
+        return 0

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Result", "cut"]
+__all__ = ["TOKENS_AT_ONCE", "Batch", "Result", "cut"]
 
 # Tokens of one native call. They do not change a result; they bound the memory in use and the time
 # until Ctrl-C or the progress bar gets its turn, and are enough to keep many threads busy.
-_TOKENS_AT_ONCE = 8192
+TOKENS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class Result:
 def cut(
     ids: NDArray[np.int32], offsets: NDArray[np.int32], batch_size: int | None
 ) -> Iterator[Batch]:
-    """Batches of at most `batch_size` texts and `_TOKENS_AT_ONCE` tokens, one text at least."""
+    """Batches of at most `batch_size` texts and `TOKENS_AT_ONCE` tokens, one text at least."""
     texts = len(offsets) - 1
     most = batch_size or texts
-    if len(ids) <= _TOKENS_AT_ONCE and texts <= most:
+    if len(ids) <= TOKENS_AT_ONCE and texts <= most:
         yield Batch(ids, offsets)
         return
     first = 0
     while first < texts:
         begin = offsets[first]
-        last = int(np.searchsorted(offsets, begin + _TOKENS_AT_ONCE, side="right")) - 1
+        last = int(np.searchsorted(offsets, begin + TOKENS_AT_ONCE, side="right")) - 1
         last = min(max(last, first + 1), first + most, texts)
         yield Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin, int(begin))
         first = last

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbert import postprocessing
 from fastbert._native import _core
-from fastbert.batches import Batch, Result, cut
+from fastbert.batches import TOKENS_AT_ONCE, Batch, Result, cut
 from fastbert.callers import callers_level
 from fastbert.config import EncoderConfig, read_config
 from fastbert.errors import ConfigError
@@ -46,6 +46,9 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 # Texts that are tokenised together: bounds the memory in use, changes no result.
 _TEXTS_AT_ONCE = 4096
+
+# The options of a usual call, in the order in which `encode` looks at them.
+_USUAL = (None, None, None, None, "sentence_embedding", "float32", None, "truncate")
 
 # Far more than is of use to anyone; the system may refuse to start as many.
 _MOST_THREADS = 1024
@@ -235,6 +238,20 @@ class Encoder:
                 on_overflow=on_overflow,
                 threads=threads,
             )
+        options = (
+            prompt_name,
+            prompt,
+            batch_size,
+            show_progress_bar,
+            output_value,
+            precision,
+            truncate_dim,
+            on_overflow,
+        )
+        if options == _USUAL:
+            found = self._encode_few(texts, normalize_embeddings, threads)
+            if found is not None:
+                return found
         _check_choice("output_value", output_value, _OUTPUT_VALUES)
         _check_choice("precision", precision, PRECISIONS)
         _check_choice("on_overflow", on_overflow, _OVERFLOWS)
@@ -371,6 +388,39 @@ class Encoder:
 
     # --- from texts to vectors ---
 
+    def _encode_few(
+        self, texts: str | Sequence[str], normalize: bool, threads: int | None
+    ) -> Array | None:
+        """`encode` of one text or a few with the usual options, or None if this is another call.
+
+        The steps are the same on the long way. A forward pass leaves nothing else in the caches, so
+        every line of Python that a short text goes through costs it a microsecond.
+        """
+        if self.default_prompt_name is not None or self._modules.do_lower_case:
+            return None
+        if threads is None:
+            threads = self.threads or 0
+        else:
+            _check_threads(threads)
+        limit = self.max_seq_length
+        tokens = self.tokenizer.encode_few(texts, limit, threads)
+        if tokens is None:
+            return None
+        ids, offsets, longest = tokens
+        if longest > limit or len(ids) > TOKENS_AT_ONCE or _logger.isEnabledFor(logging.INFO):
+            return None
+        vectors = self._native.forward(
+            ids, offsets, poolings=self._modules.pooling, threads=threads
+        )
+        for step in self._steps:
+            vectors = step(vectors, threads)
+        dimension = self.truncate_dim
+        if dimension is not None and dimension < vectors.shape[1]:
+            vectors = np.ascontiguousarray(vectors[:, :dimension])
+        if normalize:
+            _core.normalize(vectors)
+        return vectors[0] if isinstance(texts, str) else vectors
+
     def _batches(self, run: _Run) -> Iterator[Batch]:
         """Tokenise some thousand texts at a time and cut them into native calls."""
         limit = None if run.on_overflow == "window" else self.max_seq_length
@@ -404,7 +454,7 @@ class Encoder:
     def _encode_batch(self, batch: Batch, run: _Run) -> Result:
         """One native call, and what follows it."""
         too_long = run.on_overflow == "window" and batch.longest > self.max_seq_length
-        poolings = list(self._modules.pooling)
+        poolings = self._modules.pooling
         if not run.wants_tokens and not too_long:
             vectors = self._native.forward(
                 batch.ids,
@@ -475,9 +525,10 @@ def _as_list(texts: Sequence[str]) -> Sequence[str]:
     if getattr(texts, "ndim", 1) != 1:
         raise TypeError("texts is an array that is not 1-D, but must be a str or a list of str")
     listed = texts if isinstance(texts, list | tuple) else list(texts)
-    for i, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise TypeError(f"texts[{i}] is a {type(text).__name__}, but must be a str")
+    if not set(map(type, listed)) <= {str}:  # without a line of Python for each text
+        for i, text in enumerate(listed):
+            if not isinstance(text, str):
+                raise TypeError(f"texts[{i}] is a {type(text).__name__}, but must be a str")
     return listed
 
 
@@ -486,10 +537,11 @@ def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
 
     A text's result does not depend on its company, so it need not be computed twice.
     """
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    if len(places) == len(texts):
+    different = dict.fromkeys(texts)
+    if len(different) == len(texts):
         return texts, None
-    return list(places), [places[text] for text in texts]
+    places = dict(zip(different, range(len(different)), strict=True))
+    return list(different), list(map(places.__getitem__, texts))
 
 
 def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray | OutputList:

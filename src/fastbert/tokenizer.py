@@ -17,6 +17,7 @@ from fastbert.tokenizer_files import TokenizerDefinition, read_definition
 __all__ = ["Tokenizer", "Tokens"]
 
 _MAX_INT32 = 2**31 - 1
+_new_tuple = tuple.__new__
 
 
 class Tokens(NamedTuple):
@@ -92,6 +93,9 @@ class Tokenizer:
             single=definition.single.as_tuple(),
             pair=definition.pair.as_tuple(),
         )
+        self._encode = self._wordpiece.encode
+        # For `Encoder`: without a line of Python, which one short text would feel.
+        self.encode_few = self._wordpiece.encode_few
         self.max_length = definition.max_length
         self.cls_id = self._special_id("cls_token", definition)
         self.sep_id = self._special_id("sep_token", definition)
@@ -129,6 +133,16 @@ class Tokenizer:
         except ValueError as error:
             raise ConfigError(f"{definition.path}: {error}") from None
 
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """The token ids of one text, with special tokens and not cut: int32 (tokens,).
+
+        The shortest way for one text; `encode_batch` has the options.
+
+        Raises:
+            TypeError: if `text` is not a str.
+        """
+        return self._encode(text)
+
     def encode_batch(
         self,
         texts: Sequence[str],
@@ -160,7 +174,7 @@ class Tokenizer:
             ValueError: if `pairs` and `texts` differ in length, or `max_length` has no room for
                 the special tokens, or `threads` is negative.
         """
-        text_tuple = tuple(texts) if isinstance(texts, list) else _as_tuple("texts", texts)
+        text_tuple = tuple(texts) if type(texts) is list else _as_tuple("texts", texts)
         pair_tuple = None if pairs is None else _as_tuple("pairs", pairs)
         if pair_tuple is not None and len(pair_tuple) != len(text_tuple):
             raise ValueError(f"{len(text_tuple)} texts have {len(pair_tuple)} pairs")
@@ -174,16 +188,15 @@ class Tokenizer:
             threads = 0
         elif threads < 1:
             raise ValueError(f"threads is {threads}, but must be positive")
-        return Tokens._make(
-            self._wordpiece.encode_batch(
-                text_tuple,
-                pair_tuple,
-                add_special_tokens,
-                limit,
-                return_spans,
-                min(threads, _MAX_INT32),
-            )
+        arrays = self._wordpiece.encode_batch(
+            text_tuple,
+            pair_tuple,
+            add_special_tokens,
+            limit,
+            return_spans,
+            min(threads, _MAX_INT32),
         )
+        return _new_tuple(Tokens, arrays)  # 0.2 microseconds less than Tokens(*arrays)
 
     @property
     def vocab_size(self) -> int:
