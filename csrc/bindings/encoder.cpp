@@ -88,15 +88,55 @@ void check_config(const Config& config) {
         "hidden_size, intermediate_size and type_vocab_size must be positive");
 }
 
+void check_compute_type(const std::string& name) {
+  if (name != "float32")
+    throw std::invalid_argument("compute_type is '" + name + "', but must be 'float32'");
+}
+
+const KernelTable& table_of(const std::string& isa) {
+  return isa.empty() ? kernels() : kernels(isa);
+}
+
+std::size_t packed_bytes(const py::dict& config, const std::string& isa,
+                         const std::string& compute_type) {
+  check_compute_type(compute_type);
+  const Config sizes = read_config(config);
+  check_config(sizes);
+  return PackedWeights::size(table_of(isa), sizes);
+}
+
+// The bytes of an array that holds packed weights; null for None.
+const void* checked_packed(const py::object& packed, std::size_t bytes) {
+  constexpr std::uintptr_t kLine = 64;
+  if (packed.is_none()) return nullptr;
+  const auto* data = checked<std::uint8_t>(packed, "packed", {static_cast<py::ssize_t>(bytes)});
+  if (reinterpret_cast<std::uintptr_t>(data) % kLine)
+    throw std::invalid_argument("packed must be aligned to 64 bytes");
+  return data;
+}
+
 class PyEncoder {
  public:
-  PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads)
-      : tensors_(tensors.attr("copy")()), config_(read_config(config)) {
+  PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads,
+            const std::string& compute_type, const py::object& packed)
+      : tensors_(tensors.attr("copy")()), packed_(packed), config_(read_config(config)) {
+    check_compute_type(compute_type);
     check_config(config_);
     const Weights weights = read_weights(tensors_, config_);
-    const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
+    const KernelTable& table = table_of(isa);
+    const void* data = checked_packed(packed, PackedWeights::size(table, config_));
     const py::gil_scoped_release release;
-    encoder_ = std::make_unique<Encoder>(table, config_, weights, threads);
+    encoder_ = std::make_unique<Encoder>(table, config_, weights, data, threads);
+  }
+
+  // A read-only view of the packed weights, which keeps `self` alive.
+  static py::array packed(const py::object& self) {
+    const Encoder& encoder = self.cast<const PyEncoder&>().encoder();
+    const std::size_t bytes = PackedWeights::size(encoder.kernels(), encoder.config());
+    py::array_t<std::uint8_t> view(static_cast<py::ssize_t>(bytes),
+                                   static_cast<const std::uint8_t*>(encoder.packed().data()), self);
+    view.attr("setflags")(py::arg("write") = false);
+    return view;
   }
 
   FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
@@ -152,7 +192,8 @@ class PyEncoder {
                                     std::to_string(end) + ")");
   }
 
-  py::dict tensors_;  // a copy: the caller's may change, and the encoder borrows these arrays
+  py::dict tensors_;   // a copy: the caller's may change, and the encoder borrows these arrays
+  py::object packed_;  // None, or an array that the encoder borrows
   Config config_;
   std::unique_ptr<Encoder> encoder_;
 };
@@ -160,12 +201,19 @@ class PyEncoder {
 }  // namespace
 
 void register_encoder(py::module_& m) {
+  m.attr("PACKED_LAYOUT") = kPackedLayout;
+  m.def("packed_bytes", &packed_bytes, py::arg("config"), py::kw_only(), py::arg("isa") = "",
+        py::arg("compute_type") = "float32");
   py::class_<PyEncoder>(m, "Encoder")
-      .def(py::init<const py::dict&, const py::dict&, const std::string&, int>(), py::arg("config"),
-           py::arg("weights"), py::kw_only(), py::arg("isa") = "", py::arg("threads") = 0)
+      .def(py::init<const py::dict&, const py::dict&, const std::string&, int, const std::string&,
+                    const py::object&>(),
+           py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("isa") = "",
+           py::arg("threads") = 0, py::arg("compute_type") = "float32",
+           py::arg("packed") = py::none())
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
            py::arg("pool_skip") = 0, py::arg("threads") = 0)
+      .def_property_readonly("packed", &PyEncoder::packed)
       .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; });
 }
 

@@ -26,11 +26,11 @@ void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body
 }  // namespace
 
 Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
-                 int threads)
+                 const void* packed, int threads)
     : kernels_(kernels),
       config_(config),
       weights_(weights),
-      packed_(kernels, config, weights, threads),
+      packed_(kernels, config, weights, packed, threads),
       workspaces_(kernels_, config_) {}
 
 void Encoder::forward(const Batch& batch, const Output& output, int threads) const {

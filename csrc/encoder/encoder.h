@@ -33,8 +33,10 @@ struct Output {
 
 class Encoder {
  public:
-  // Borrows `weights` for as long as the encoder lives, and packs copies of the linear ones.
-  Encoder(const KernelTable& kernels, const Config& config, const Weights& weights, int threads);
+  // Borrows `weights` for as long as the encoder lives, and `packed` as PackedWeights does; if that
+  // is null, packs copies of the linear ones.
+  Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
+          const void* packed, int threads);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
@@ -44,6 +46,7 @@ class Encoder {
 
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
+  const PackedWeights& packed() const { return packed_; }
 
  private:
   // One member's part in a chunk. The team either splits the rows, and each member takes its own
