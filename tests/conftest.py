@@ -1,5 +1,15 @@
+import os
+
 import pytest
 from tiny import write_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Tests write packed weights to a cache of their own, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTBERT_CACHE", os.fspath(tmp_path_factory.mktemp("own-cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The native forward pass against the one in NumPy, and the promises that hold for every batch."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -36,7 +35,7 @@ def model(request, tmp_path_factory):
 
 def native(model, isa=""):
     config, weights = model
-    return _core.Encoder(dataclasses.asdict(config), weights, isa=isa)
+    return _core.Encoder(config._asdict(), weights, isa=isa)
 
 
 def batch(config, lengths, seed=0):
@@ -62,7 +61,7 @@ def test_forward_agrees_with_reference(model, isa):
 @pytest.mark.parametrize("activation", ["gelu_tanh", "relu", "silu"])
 def test_other_activations_agree_with_reference(model, activation):
     config, weights = model
-    config = dataclasses.replace(config, hidden_act=activation)
+    config = config._replace(hidden_act=activation)
     ids, offsets, _ = batch(config, LENGTHS)
     got = native((config, weights)).forward(ids, offsets)
     expected = reference.forward(ids, offsets, config, weights, poolings=())
