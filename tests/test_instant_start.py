@@ -1,11 +1,13 @@
 """What a start finds in the cache: the same vectors, whatever has happened to the files there."""
 
 import errno
+import mmap
 import os
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from tiny import VOCABULARY, write_json, write_model
 import fastbert
 from fastbert import cache_files, loading, own_cache
 from fastbert._native import _core
+from fastbert.safetensors import open_safetensors
 from fastbert.tokenizer import Tokenizer
+from fastbert.weights import load_weights
 
 TEXTS = ["how do i reset my password", "忘记密码怎么办", "the cat runs fast, very good!"]
 
@@ -101,13 +105,9 @@ def test_every_kind_of_model_starts_again(tmp_path, cache, options):
 
 
 def test_shards_are_mapped(model, cache):
-    (model / "model.safetensors").rename(model / "model-00001-of-00001.safetensors")
-    names = loading.ModelFiles(os.fspath(model))
-    assert names.config.hidden_size == 32
-    from fastbert.safetensors import open_safetensors
-
-    tensors = open_safetensors(model / "model-00001-of-00001.safetensors")
-    index = dict.fromkeys(tensors, "model-00001-of-00001.safetensors")
+    shard = "model-00001-of-00001.safetensors"
+    (model / "model.safetensors").rename(model / shard)
+    index = dict.fromkeys(open_safetensors(model / shard), shard)
     write_json(model / "model.safetensors.index.json", {"weight_map": index})
     check_both_ways(settled(model))
 
@@ -394,6 +394,30 @@ def test_packed_weights_cannot_be_written(model, cache):
             packed.flags.writeable = True
 
 
+def test_busy_encoder_copies_its_weights_to_huge_pages(tmp_path, cache):
+    sizes = {"hidden_size": 256, "intermediate_size": 1024}  # more than one huge page
+    model = settled(write_model(tmp_path / "model", **sizes))
+    expected = vectors(model)
+    encoder = fastbert.load(model)
+    before = encoder._native.packed.copy()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(encoder.encode, [TEXTS] * 200):
+            np.testing.assert_array_equal(found, expected)
+    assert not maps_a_file(encoder)
+    np.testing.assert_array_equal(encoder._native.packed, before)
+    assert maps_a_file(fastbert.load(model))
+
+
+def test_copy_to_huge_pages_keeps_its_hands_off():
+    values = np.arange(3 << 20, dtype=np.uint8)
+    mapped = mmap.mmap(-1, len(values))
+    mapped[:] = values.tobytes()
+    whole = np.frombuffer(mapped, np.uint8)
+    for part in (whole[1:], whole[4096:8192], whole[:0], whole[4096:]):
+        _core.copy_to_huge_pages(part)
+        np.testing.assert_array_equal(whole, values)
+
+
 def test_packed_weights_outlive_their_file_and_their_encoder(model, cache):
     vectors(model)
     encoder = fastbert.load(model)
@@ -407,10 +431,8 @@ def test_packed_weights_outlive_their_file_and_their_encoder(model, cache):
 
 
 def test_native_encoder_refuses_what_cannot_be_packed_weights(model):
-    files = loading.ModelFiles(os.fspath(model))
-    from fastbert.weights import load_weights
-
-    weights, config = load_weights(model, files.config), files.config._asdict()
+    config = fastbert.load(model).config
+    weights, config = load_weights(model, config), config._asdict()
     size = _core.packed_bytes(config)
     packed = np.zeros(size + 64, np.uint8)
     start = -packed.ctypes.data % 64
@@ -483,10 +505,8 @@ def test_start_imports_nothing_heavy(model, cache):
     command = [sys.executable, "-c", script, os.fspath(model)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     own = {name for name in result.stdout.split() if name.startswith("fastbert.")}
-    heavy = "logging dataclasses pathlib json urllib urllib.parse hashlib copy threading tempfile"
-    heavy += (
-        " subprocess inspect zipfile ssl socket huggingface_hub numpy.typing importlib.metadata"
-    )
+    heavy = "logging dataclasses pathlib json urllib urllib.parse hashlib copy threading tempfile "
+    heavy += "subprocess inspect zipfile ssl socket huggingface_hub numpy.typing importlib.metadata"
     assert set(heavy.split()) & set(result.stdout.split()) == set()
     assert own.isdisjoint(
         f"fastbert.{name}"

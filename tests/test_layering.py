@@ -43,7 +43,7 @@ def includes(path):
         ("kernels/isa", r"(kernels/kernels\.h|[\w.]+)$"),
         ("encoder", r"(encoder/|kernels/kernels\.h|parallel\.h)"),
         ("tokenizer", r"(tokenizer/|parallel\.h|cpu\.h|[\w.]+$)"),
-        ("bindings", r"(bindings/|encoder/|kernels/kernels\.h|cpu\.h|checksum\.h)"),
+        ("bindings", r"(bindings/|encoder/|kernels/kernels\.h|cpu\.h|checksum\.h|huge_pages\.h)"),
     ],
 )
 def test_arrows_go_one_way(folder, allowed):

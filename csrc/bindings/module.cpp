@@ -32,5 +32,5 @@ PYBIND11_MODULE(_core, m) {
   fastbert::bindings::register_encoder(m);
   fastbert::bindings::register_postprocessing(m);
   fastbert::bindings::register_kernels(m);
-  fastbert::bindings::register_checksum(m);
+  fastbert::bindings::register_memory(m);
 }

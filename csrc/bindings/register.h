@@ -8,6 +8,6 @@ namespace fastbert::bindings {
 void register_encoder(pybind11::module_& m);
 void register_postprocessing(pybind11::module_& m);
 void register_kernels(pybind11::module_& m);
-void register_checksum(pybind11::module_& m);
+void register_memory(pybind11::module_& m);
 
 }  // namespace fastbert::bindings

@@ -55,7 +55,10 @@ class ModelFiles:
         config: the sizes of the network.
         modules: what surrounds it.
         tokenizer: its tokenizer.
+        maps_packed: whether the last `native_encoder` works on a file in the cache.
     """
+
+    maps_packed = False
 
     def __init__(self, directory: str) -> None:
         """Read all but the weights.
@@ -94,9 +97,9 @@ class ModelFiles:
         packed = None if digest is None else cache_files.fetch(_PACKED, name)
         config = self.config._asdict()
         options: dict[str, Any] = {"threads": threads, "compute_type": compute_type}
-        if packed is not None and len(packed) == _core.packed_bytes(
-            config, compute_type=compute_type
-        ):
+        size = _core.packed_bytes(config, compute_type=compute_type)
+        self.maps_packed = packed is not None and len(packed) == size
+        if self.maps_packed:
             return _core.Encoder(config, weights, packed=packed, **options)
         native = _core.Encoder(config, weights, **options)
         if digest is not None:
