@@ -78,7 +78,7 @@ class Measure:
 @functools.cache
 def peak(isa):
     """GFLOP/s of one thread that multiplies and adds in registers only."""
-    return _core.peak_gflops(isa)
+    return _core.peak_gops(isa)
 
 
 def report(rows):

@@ -123,6 +123,26 @@ bool has_avx512() {
 #endif
 }
 
+bool has_avx_vnni() {
+#if defined(FASTBERT_EVEX_VNNI)
+  return has_avx512_vnni();  // a build for tests: the same instructions in another encoding
+#elif defined(__x86_64__)
+  // By hand: Clang 14 does not know its name.
+  unsigned a = 0, b, c, d;
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#else
+  return false;
+#endif
+}
+
+bool has_avx512_vnni() {
+#if defined(__x86_64__)
+  return has_avx512() && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 std::string forced_isa() {
   const char* value = std::getenv("FASTBERT_ISA");
   return value ? value : "";

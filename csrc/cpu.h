@@ -8,8 +8,10 @@
 
 namespace fastbert::cpu {
 
-bool has_avx2();    // AVX2, FMA and F16C
-bool has_avx512();  // AVX-512 F, BW, DQ and VL, and all of has_avx2()
+bool has_avx2();         // AVX2, FMA and F16C
+bool has_avx512();       // AVX-512 F, BW, DQ and VL, and all of has_avx2()
+bool has_avx_vnni();     // the 256-bit byte products without AVX-512, and all of has_avx2()
+bool has_avx512_vnni();  // the 512-bit ones, and all of has_avx512()
 
 // The value of FASTBERT_ISA, or "" when it is unset.
 std::string forced_isa();

@@ -6,6 +6,7 @@ import pytest
 from fastbert import reference
 from fastbert._native import _core
 from fastbert.modules import POOLING_MODES
+from fastbert.reference import compute_types
 
 ISAS = _core.cpu_info()["compiled_isas"]
 
@@ -108,9 +109,8 @@ def test_layer_norm_of_a_large_mean_does_not_cancel(kernels, rng):
 @pytest.mark.parametrize("size", [8, 26, 32, 64])
 def test_attention_agrees_with_reference(kernels, tokens, size, rng):
     query, key, value = (normal(rng, tokens, size) for _ in range(3))
-    # The kernel takes powers of 2 of plain products; reference scales and takes powers of e.
-    scaled = (query * (np.log2(np.e) / np.sqrt(size))).astype(np.float32)
-    got = kernels.attention(scaled, key, value)
+    # The kernel takes powers of 2; reference scales and takes powers of e.
+    got = kernels.attention(query, key, value, np.log2(np.e) / np.sqrt(size))
     expected = reference.attention(query.astype(np.float64), key, value)
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
@@ -134,6 +134,77 @@ def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
     padded[:outputs] = weight
     expected = padded.reshape(panels, columns, inner).transpose(0, 2, 1)
     np.testing.assert_array_equal(kernels.pack(weight), expected)
+
+
+def wild_rows(rng, columns):
+    x = normal(rng, 5, columns)
+    x[1] *= 20
+    x[2] = 0
+    x[3, columns // 2] = 50
+    return x
+
+
+@pytest.mark.parametrize("columns", [1, 3, 4, 12, 40, 312, 384, 1536])
+def test_quantize_agrees_with_reference(kernels, columns, rng):
+    x = wild_rows(rng, columns)
+    whole, units = kernels.quantize(x)
+    expected, expected_units = compute_types.quantize(compute_types.rotate(x)[0])
+    np.testing.assert_array_equal(whole.astype(int) - 128, expected)
+    np.testing.assert_array_equal(units, expected_units[:, 0])
+
+
+@pytest.mark.parametrize("columns", [1, 40, 312, 1536])
+@pytest.mark.parametrize("activation", sorted(reference.ACTIVATIONS))
+def test_quantize_applies_the_activation_first(kernels, columns, activation, rng):
+    x = wild_rows(rng, columns)
+    whole, units = kernels.quantize(x, activation)
+    expected, _ = compute_types.rotate(reference.ACTIVATIONS[activation](x))
+    error = np.abs((whole.astype(int) - 128) * units[:, None] - expected)
+    assert (error <= 0.5001 * units[:, None] + 1e-4).all()
+
+
+def test_quantize_hands_on_nan(kernels, rng):
+    x = normal(rng, 3, 64)
+    x[1, 5] = np.nan
+    _, units = kernels.quantize(x)
+    np.testing.assert_array_equal(np.isnan(units), [False, True, False])
+
+
+@pytest.mark.parametrize("columns", [4, 40, 312, 384, 1536])
+def test_rotation_keeps_products(columns, rng):
+    x, y = normal(rng, 3, columns), normal(rng, 4, columns)
+    (rotated_x, factor), (rotated_y, _) = compute_types.rotate(x), compute_types.rotate(y)
+    np.testing.assert_allclose(rotated_x @ rotated_y.T / factor, x @ y.T, atol=1e-4)
+
+
+@pytest.mark.parametrize("compute_type", ["bfloat16", "int8"])
+@pytest.mark.parametrize("rows", [1, 2, 6, 13, 40])
+@pytest.mark.parametrize("outputs", [1, 8, 31, 33, 96])
+@pytest.mark.parametrize("inputs", [1, 15, 40, 64, 312, 1536])
+def test_linear_of_other_compute_types_agrees_with_reference(
+    isa, compute_type, rows, outputs, inputs, rng
+):
+    x, weight = normal(rng, rows, inputs), normal(rng, outputs, inputs)
+    bias = normal(rng, outputs)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type)
+    expected = reference.ARITHMETIC[compute_type][0](x, weight, bias)
+    got = linear.forward(x, threads=1)
+    np.testing.assert_allclose(got, expected, atol=6e-7 * (inputs + 8))
+    np.testing.assert_array_equal(linear.forward(x[::-1].copy(), threads=3), got[::-1])
+
+
+def test_int8_products_do_not_saturate(isa):
+    x, weight = np.full((1, 3), 1000, np.float32), np.ones((2, 3), np.float32)
+    linear = _core.Linear(weight, np.zeros(2, np.float32), isa=isa, compute_type="int8")
+    np.testing.assert_allclose(linear.forward(x), np.full((1, 2), 3000, np.float32), rtol=1e-6)
+
+
+def test_bfloat16_rounds_to_nearest_even(rng):
+    x = np.concatenate([normal(rng, 1000), [1 + 2**-8, 1 + 3 * 2**-8, 0, -0.0]]).astype(np.float32)
+    rounded = compute_types.bfloat16(x)
+    assert (np.abs(rounded - x) <= np.abs(x) * 2**-8).all()
+    assert (rounded.view(np.uint32) & 0xFFFF == 0).all()
+    np.testing.assert_array_equal(rounded[1000:1002], [1, 1 + 2**-6])
 
 
 def test_normalize_scales_rows_to_length_one(rng):

@@ -13,6 +13,7 @@ from fastbert.modules import POOLING_MODES
 from fastbert.weights import load_weights
 
 ISAS = _core.cpu_info()["available_isas"]
+COMPUTE_TYPES = _core.compute_types()
 LENGTHS = [1, 9, 37, 2, 64, 13, 33, 12, 31, 5]
 
 # hidden, layers, heads, inner: MiniLM's head size, BERT-tiny, TinyBERT-312, sizes that fit nothing.
@@ -33,9 +34,11 @@ def model(request, tmp_path_factory):
     return config, load_weights(directory, config)
 
 
-def native(model, isa=""):
+def native(model, isa="", compute_type="float32", packed=None):
     config, weights = model
-    return _core.Encoder(config._asdict(), weights, isa=isa)
+    return _core.Encoder(
+        config._asdict(), weights, isa=isa, compute_type=compute_type, packed=packed
+    )
 
 
 def batch(config, lengths, seed=0):
@@ -77,14 +80,56 @@ def test_pooled_vectors_agree_with_reference(model):
     np.testing.assert_allclose(got, expected, atol=5e-5)
 
 
+# Where a number falls between two bytes, a rounding of a float decides: one step of one element.
+ROUNDING = {"float32": 2e-5, "bfloat16": 2e-5, "int8": 5e-2}
+
+
 @pytest.mark.parametrize("isa", ISAS)
-def test_bits_do_not_depend_on_company_or_threads(model, isa):
+@pytest.mark.parametrize("compute_type", ["bfloat16", "int8"])
+def test_other_compute_types_agree_with_reference(model, isa, compute_type):
+    config, weights = model
+    ids, offsets, _ = batch(config, LENGTHS)
+    got = native(model, isa, compute_type).forward(ids, offsets)
+    expected = reference.forward(
+        ids, offsets, config, weights, poolings=(), compute_type=compute_type
+    )
+    np.testing.assert_allclose(got, expected, atol=ROUNDING[compute_type])
+    assert np.abs(got - expected).mean() < ROUNDING[compute_type] / 20
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("compute_type", COMPUTE_TYPES)
+def test_packed_weights_can_be_borrowed(model, isa, compute_type):
+    config, _ = model
+    ids, offsets, _ = batch(config, LENGTHS)
+    encoder = native(model, isa, compute_type)
+    packed = encoder.packed
+    assert not packed.flags.writeable
+    size = _core.packed_bytes(config._asdict(), isa=isa, compute_type=compute_type)
+    assert packed.shape == (size,)
+    borrower = native(model, isa, compute_type, packed)
+    expected = encoder.forward(ids, offsets)
+    del encoder
+    np.testing.assert_array_equal(borrower.forward(ids, offsets), expected)
+
+
+def test_packed_weights_of_another_size_are_refused(model):
+    packed = native(model).packed
+    with pytest.raises(ValueError, match="packed has shape"):
+        native(model, packed=packed[:-64])
+    with pytest.raises(ValueError, match="64 bytes"):
+        native(model, packed=np.concatenate([packed, packed])[1:][: len(packed)])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("compute_type", COMPUTE_TYPES)
+def test_bits_do_not_depend_on_company_or_threads(model, isa, compute_type):
     config, _ = model
     rng = np.random.default_rng(1)
     # Enough tokens that a team both shares chunks and works on one together.
     lengths = rng.integers(1, 60, 40)
     ids, offsets, _ = batch(config, lengths)
-    encoder = native(model, isa)
+    encoder = native(model, isa, compute_type)
     alone = np.concatenate(
         [
             encoder.forward(

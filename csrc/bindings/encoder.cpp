@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/names.h"
 #include "bindings/register.h"
 
 namespace fastbert::bindings {
@@ -88,60 +88,35 @@ void check_config(const Config& config) {
         "hidden_size, intermediate_size and type_vocab_size must be positive");
 }
 
-void check_compute_type(const std::string& name) {
-  if (name != "float32")
-    throw std::invalid_argument("compute_type is '" + name + "', but must be 'float32'");
-}
-
-const KernelTable& table_of(const std::string& isa) {
-  return isa.empty() ? kernels() : kernels(isa);
-}
-
-std::size_t packed_bytes(const py::dict& config, const std::string& isa,
-                         const std::string& compute_type) {
-  check_compute_type(compute_type);
-  const Config sizes = read_config(config);
-  check_config(sizes);
-  return PackedWeights::size(table_of(isa), sizes);
-}
-
-// The bytes of an array that holds packed weights; null for None.
-const void* checked_packed(const py::object& packed, std::size_t bytes) {
-  constexpr std::uintptr_t kLine = 64;
-  if (packed.is_none()) return nullptr;
-  const auto* data = checked<std::uint8_t>(packed, "packed", {static_cast<py::ssize_t>(bytes)});
-  if (reinterpret_cast<std::uintptr_t>(data) % kLine)
-    throw std::invalid_argument("packed must be aligned to 64 bytes");
-  return data;
+const std::byte* checked_packed(const py::object& packed, std::size_t bytes) {
+  const std::uint8_t* data =
+      checked<std::uint8_t>(packed, "packed", {static_cast<py::ssize_t>(bytes)});
+  if (reinterpret_cast<std::uintptr_t>(data) % 64 != 0)
+    throw std::invalid_argument("packed must begin at a multiple of 64 bytes");
+  return reinterpret_cast<const std::byte*>(data);
 }
 
 class PyEncoder {
  public:
   PyEncoder(const py::dict& config, const py::dict& tensors, const std::string& isa, int threads,
-            const std::string& compute_type, const py::object& packed)
-      : tensors_(tensors.attr("copy")()), packed_(packed), config_(read_config(config)) {
-    check_compute_type(compute_type);
+            const std::string& type, const py::object& packed)
+      : tensors_(tensors.attr("copy")()),
+        packed_(packed),
+        config_(read_config(config)),
+        type_(compute_type(type)) {
     check_config(config_);
     const Weights weights = read_weights(tensors_, config_);
-    const KernelTable& table = table_of(isa);
-    const void* data = checked_packed(packed, PackedWeights::size(table, config_));
+    const KernelTable& table = kernels_of(isa);
+    const std::byte* const stored =
+        packed.is_none() ? nullptr
+                         : checked_packed(packed, PackedWeights::bytes(table, config_, type_));
     const py::gil_scoped_release release;
-    encoder_ = std::make_unique<Encoder>(table, config_, weights, data, threads);
-  }
-
-  // A read-only view of the packed weights, which keeps `self` alive.
-  static py::array packed(const py::object& self) {
-    const Encoder& encoder = self.cast<const PyEncoder&>().encoder();
-    const std::size_t bytes = PackedWeights::size(encoder.kernels(), encoder.config());
-    py::array_t<std::uint8_t> view(static_cast<py::ssize_t>(bytes),
-                                   static_cast<const std::uint8_t*>(encoder.packed().data()), self);
-    view.attr("setflags")(py::arg("write") = false);
-    return view;
+    encoder_ = std::make_unique<Encoder>(table, config_, type_, weights, stored, threads);
   }
 
   FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
-                     const std::vector<std::string>& poolings, std::size_t pool_skip,
-                     int threads) const {
+                     const std::vector<std::string>& poolings, std::size_t pool_skip, int threads,
+                     Profile* profile) const {
     Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
                 checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
     if (extent(offsets, 0) < 1)
@@ -159,11 +134,22 @@ class PyEncoder {
         {poolings.empty() ? tokens : texts, static_cast<py::ssize_t>(config_.hidden_size * parts)});
     output.y = y.mutable_data();
     const py::gil_scoped_release release;
-    encoder_->forward(batch, output, threads);
+    encoder_->forward(batch, output, threads, profile);
     return y;
   }
 
+  // The packed weights as bytes, a read-only view that keeps `self` alive.
+  static py::array packed(const py::object& self) {
+    const auto& it = self.cast<const PyEncoder&>();
+    const std::size_t bytes = PackedWeights::bytes(it.encoder_->kernels(), it.config_, it.type_);
+    py::array view(py::dtype::of<std::uint8_t>(), {bytes}, {std::size_t{1}}, it.encoder_->packed(),
+                   self);
+    view.attr("flags").attr("writeable") = false;
+    return view;
+  }
+
   const Encoder& encoder() const { return *encoder_; }
+  std::string type() const { return name_of(type_); }
 
  private:
   void check_batch(const Batch& batch, py::ssize_t tokens) const {
@@ -193,17 +179,15 @@ class PyEncoder {
   }
 
   py::dict tensors_;   // a copy: the caller's may change, and the encoder borrows these arrays
-  py::object packed_;  // None, or an array that the encoder borrows
+  py::object packed_;  // borrowed likewise
   Config config_;
+  ComputeType type_;
   std::unique_ptr<Encoder> encoder_;
 };
 
 }  // namespace
 
 void register_encoder(py::module_& m) {
-  m.attr("PACKED_LAYOUT") = kPackedLayout;
-  m.def("packed_bytes", &packed_bytes, py::arg("config"), py::kw_only(), py::arg("isa") = "",
-        py::arg("compute_type") = "float32");
   py::class_<PyEncoder>(m, "Encoder")
       .def(py::init<const py::dict&, const py::dict&, const std::string&, int, const std::string&,
                     const py::object&>(),
@@ -212,9 +196,20 @@ void register_encoder(py::module_& m) {
            py::arg("packed") = py::none())
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
            py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
-           py::arg("pool_skip") = 0, py::arg("threads") = 0)
-      .def_property_readonly("packed", &PyEncoder::packed)
-      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; });
+           py::arg("pool_skip") = 0, py::arg("threads") = 0, py::arg("profile") = py::none())
+      .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
+      .def_property_readonly("compute_type", &PyEncoder::type)
+      .def_property_readonly("packed", &PyEncoder::packed);
+  m.attr("PACKED_LAYOUT") = kPackedLayout;
+  m.def("compute_types", &compute_types);
+  m.def(
+      "packed_bytes",
+      [](const py::dict& values, const std::string& isa, const std::string& type) {
+        const Config config = read_config(values);
+        check_config(config);
+        return PackedWeights::bytes(kernels_of(isa), config, compute_type(type));
+      },
+      py::arg("config"), py::kw_only(), py::arg("isa") = "", py::arg("compute_type") = "float32");
 }
 
 }  // namespace fastbert::bindings

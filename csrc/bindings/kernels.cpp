@@ -7,10 +7,11 @@
 #include <limits>
 #include <vector>
 
-#include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/names.h"
 #include "bindings/register.h"
 #include "encoder/memory.h"
+#include "encoder/product.h"
 
 namespace fastbert::bindings {
 namespace {
@@ -43,8 +44,8 @@ struct Kernels {
     return y;
   }
 
-  FloatArray attention(const py::object& query, const py::object& key,
-                       const py::object& value) const {
+  FloatArray attention(const py::object& query, const py::object& key, const py::object& value,
+                       float scale) const {
     const float* q = checked<float>(query, "query", {-1, -1});
     const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
     const float* k = checked<float>(key, "key", {tokens, size});
@@ -62,9 +63,22 @@ struct Kernels {
     FloatArray y({tokens, size});
     table->attention({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride,
                       y.mutable_data(), static_cast<std::size_t>(size), scratch.data(),
-                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size), 0,
+                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size), scale, 0,
                       static_cast<std::size_t>(tokens)});
     return y;
+  }
+
+  // The bytes and the scales of rows.
+  py::tuple quantize(const py::object& x, const std::string& name) const {
+    const float* rows = checked<float>(x, "x", {-1, -1});
+    const py::ssize_t count = extent(x, 0), columns = extent(x, 1);
+    py::array_t<std::uint8_t> y({count, columns});
+    FloatArray scales(count);
+    std::vector<float> scratch(columns);
+    const std::size_t width = columns;
+    table->quantize({activation(name), rows, width, y.mutable_data(), width, scales.mutable_data(),
+                     static_cast<std::size_t>(count), width, scratch.data()});
+    return py::make_tuple(y, scales);
   }
 
   FloatArray pack(const py::object& weight) const {
@@ -78,7 +92,7 @@ struct Kernels {
       const std::size_t width = std::min(columns, outputs - p * columns);
       std::vector<const float*> row_of(width);
       for (std::size_t n = 0; n < width; ++n) row_of[n] = rows + (p * columns + n) * inner;
-      table->pack({row_of.data(), nullptr, width, inner, y.mutable_data(p)});
+      table->pack({row_of.data(), width, inner, y.mutable_data(p), nullptr});
     }
     return y;
   }
@@ -97,32 +111,44 @@ double best_seconds(int tries, const Body& body) {
   return best;
 }
 
-// GFLOP/s of one thread that does nothing but multiply-adds in registers: the yardstick.
-double peak_gflops(const std::string& isa, int tries) {
+// Operations of one thread per nanosecond that does nothing but multiply-adds in registers, of the
+// numbers that products of the compute type are made of: the yardstick.
+double peak_gops(const std::string& isa, const std::string& type, int tries) {
   const KernelTable& table = kernels(isa);
+  const bool integers = compute_type(type) == ComputeType::int8;
   constexpr std::size_t kRounds = 200000;
   const py::gil_scoped_release release;
   const double seconds = best_seconds(tries, [&] {
-    volatile float result = table.multiply_adds(kRounds);
+    volatile float result = integers ? static_cast<float>(table.multiply_adds_int8(kRounds))
+                                     : table.multiply_adds(kRounds);
     static_cast<void>(result);
   });
-  return kRounds * table.operations_per_round / seconds / 1e9;
+  return kRounds * (integers ? table.int8_operations_per_round : table.operations_per_round) /
+         seconds / 1e9;
 }
 
-// GFLOP/s of one thread in the matmul kernel alone, over buffers laid out as the encoder lays them.
-double matmul_gflops(const std::string& isa, std::size_t rows, std::size_t outputs,
-                     std::size_t inputs, int tries) {
+// The same of the product kernel alone, over buffers laid out as the encoder lays them.
+double matmul_gops(const std::string& isa, std::size_t rows, std::size_t outputs,
+                   std::size_t inputs, const std::string& type, int tries) {
   const KernelTable& table = kernels(isa);
-  const std::size_t columns = table.panel_columns, panels = (outputs + columns - 1) / columns;
+  const ComputeType stored = compute_type(type);
+  const Packing packing(table, stored);
+  const std::size_t bytes = packing.bytes(outputs, inputs);
+  const Buffer<std::byte> weight = allocate<std::byte>(bytes);
+  std::fill_n(weight.get(), bytes, std::byte{0x3c});  // 0.01 as a float, 60 as an int8
+  const PackedLinear linear = packing.view(weight.get(), outputs, inputs);
   const std::size_t x_stride = row_stride(inputs), y_stride = row_stride(outputs);
-  const FloatBuffer x = allocate_floats(rows * x_stride), y = allocate_floats(rows * y_stride);
-  const FloatBuffer weight = allocate_floats(panels * columns * (inputs + 1));
+  const Buffer<float> x = allocate<float>(rows * x_stride), y = allocate<float>(rows * y_stride);
+  const Buffer<float> scales = allocate<float>(rows);
+  const Buffer<std::uint8_t> quantized = allocate<std::uint8_t>(rows * byte_stride(inputs));
   std::fill_n(x.get(), rows * x_stride, 0.5f);
-  std::fill_n(weight.get(), panels * columns * (inputs + 1), 0.25f);
+  std::fill_n(scales.get(), rows, 0.5f);
+  std::fill_n(quantized.get(), rows * byte_stride(inputs), std::uint8_t{3});
+  const Input input{x.get(), x_stride, quantized.get(), byte_stride(inputs), scales.get()};
   const py::gil_scoped_release release;
   const double seconds = best_seconds(tries, [&] {
-    table.matmul({x.get(), x_stride, weight.get(), weight.get() + panels * columns * inputs,
-                  y.get(), y_stride, rows, inputs, 0, panels, Activation::identity});
+    multiply(table, stored, linear, input, y.get(), y_stride, {0, rows, 0, linear.panel_count},
+             Activation::identity);
   });
   return 2e-9 * static_cast<double>(rows * outputs * inputs) / seconds;
 }
@@ -138,11 +164,14 @@ void register_kernels(py::module_& m) {
       .def("layer_norm", &Kernels::layer_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
            py::arg("eps"), py::arg("residual") = py::none())
       .def("activate", &Kernels::activate, py::arg("activation"), py::arg("x"))
-      .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"))
+      .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"),
+           py::arg("scale") = 1.0f)
+      .def("quantize", &Kernels::quantize, py::arg("x"), py::arg("activation") = "identity")
       .def("pack", &Kernels::pack, py::arg("weight"));
-  m.def("peak_gflops", &peak_gflops, py::arg("isa"), py::arg("tries") = 20);
-  m.def("matmul_gflops", &matmul_gflops, py::arg("isa"), py::arg("rows"), py::arg("outputs"),
-        py::arg("inputs"), py::arg("tries") = 20);
+  m.def("peak_gops", &peak_gops, py::arg("isa"), py::arg("compute_type") = "float32",
+        py::arg("tries") = 20);
+  m.def("matmul_gops", &matmul_gops, py::arg("isa"), py::arg("rows"), py::arg("outputs"),
+        py::arg("inputs"), py::arg("compute_type") = "float32", py::arg("tries") = 20);
   m.def("kernels", [](const std::string& isa) { return Kernels{&kernels(isa)}; }, py::arg("isa"));
 }
 

@@ -1,8 +1,8 @@
 // What follows the encoder in some models: pooling token vectors, linear layers, normalisation.
 #include <algorithm>
 
-#include "bindings/activations.h"
 #include "bindings/arrays.h"
+#include "bindings/names.h"
 #include "bindings/register.h"
 #include "encoder/linear.h"
 #include "encoder/pooling.h"
@@ -11,13 +11,14 @@ namespace fastbert::bindings {
 namespace {
 
 std::unique_ptr<Linear> make_linear(const py::object& weight, const py::object& bias,
-                                    const std::string& isa, int threads) {
+                                    const std::string& isa, const std::string& type, int threads) {
   const float* rows = checked<float>(weight, "weight", {-1, -1});
   const py::ssize_t outputs = extent(weight, 0), inputs = extent(weight, 1);
   const LinearWeights weights{rows, checked<float>(bias, "bias", {outputs})};
-  const KernelTable& table = isa.empty() ? kernels() : kernels(isa);
+  const KernelTable& table = kernels_of(isa);
+  const ComputeType stored = compute_type(type);
   const py::gil_scoped_release release;
-  return std::make_unique<Linear>(table, weights, outputs, inputs, threads);
+  return std::make_unique<Linear>(table, stored, weights, outputs, inputs, threads);
 }
 
 FloatArray forward(const Linear& linear, const py::object& x, const std::string& name,
@@ -63,7 +64,7 @@ void register_postprocessing(py::module_& m) {
   m.def("normalize", &normalize_rows, py::arg("x"));
   py::class_<Linear>(m, "Linear")
       .def(py::init(&make_linear), py::arg("weight"), py::arg("bias"), py::kw_only(),
-           py::arg("isa") = "", py::arg("threads") = 0)
+           py::arg("isa") = "", py::arg("compute_type") = "float32", py::arg("threads") = 0)
       .def("forward", &forward, py::arg("x"), py::kw_only(), py::arg("activation") = "identity",
            py::arg("threads") = 0);
 }

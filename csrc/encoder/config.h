@@ -7,6 +7,10 @@
 
 namespace fastbert {
 
+// What the weights of the layers are stored as: float32, bfloat16 (arithmetic in float32), or int8
+// (products of integers, the rows quantised on the way).
+enum class ComputeType : int { float32, bfloat16, int8 };
+
 struct Config {
   std::size_t vocab_size;
   std::size_t hidden_size;

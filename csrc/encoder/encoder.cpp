@@ -1,8 +1,11 @@
 #include "encoder/encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
+
+#include "encoder/product.h"
 
 namespace fastbert {
 namespace {
@@ -25,15 +28,21 @@ void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body
 
 }  // namespace
 
-Encoder::Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
-                 const void* packed, int threads)
+Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType type,
+                 const Weights& weights, const std::byte* packed, int threads)
     : kernels_(kernels),
       config_(config),
+      type_(type),
+      score_scale_(static_cast<float>(1.0 / std::log(2.0) /
+                                      std::sqrt(static_cast<double>(config.head_size())))),
       weights_(weights),
-      packed_(kernels, config, weights, packed, threads),
-      workspaces_(kernels_, config_) {}
+      packed_(packed ? PackedWeights(kernels, config, type, packed)
+                     : PackedWeights(kernels, config, type, weights, threads)),
+      workspaces_(kernels_, config_, type) {}
 
-void Encoder::forward(const Batch& batch, const Output& output, int threads) const {
+void Encoder::forward(const Batch& batch, const Output& output, int threads,
+                      Profile* profile) const {
+  const Clock::Time::time_point start = profile ? Clock::Time::now() : Clock::Time::time_point{};
   const ThreadGrant grant(threads);
   const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
@@ -46,7 +55,10 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
   for (std::size_t i = 0; i < workspace_count; ++i)
     workspaces.push_back(workspaces_.take(schedule.max_tokens, schedule.max_length, members));
 
-  const auto run = [&](std::size_t i, Workspace& workspace, const Team& everyone) {
+  // Together, all walk through the same steps: the first one's laps stand for all.
+  std::vector<Clock> clocks(profile ? (schedule.together ? 1 : grant.count()) : 0, Clock(start));
+
+  const auto run = [&](std::size_t i, Workspace& workspace, const Team& everyone, Clock* clock) {
     const Chunk& chunk = schedule.chunks[i];
     const Placed* const texts = schedule.texts.data() + chunk.begin;
     const std::size_t count = chunk.end - chunk.begin, rows = chunk.tokens;
@@ -55,27 +67,57 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads) con
       TeamState own;
       const Team alone{0, 1, &own};
       run_chunk({batch, texts, count, rows * rank / members, rows * (rank + 1) / members, workspace,
-                 alone, everyone},
+                 alone, everyone, clock},
                 output);
     } else {
-      run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone}, output);
+      run_chunk({batch, texts, count, 0, rows, workspace, everyone, everyone, clock}, output);
     }
   };
   grant.run([&](const Team& team) {
+    const std::size_t rank = team.rank;
+    Clock* const clock = rank < clocks.size() ? &clocks[rank] : nullptr;
+    if (clock) clock->lap(Step::schedule);
     if (schedule.together) {
-      for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team);
+      for (std::size_t i = 0; i < chunks; ++i) run(i, *workspaces[0], team, clock);
     } else {
       // A member without a workspace is one more than there are chunks.
-      const std::size_t rank = team.rank;
       TeamState own;
       const Team alone{0, 1, &own};
       if (rank < workspace_count)
-        team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone); });
+        team.share(chunks, [&](std::size_t i) { run(i, *workspaces[rank], alone, clock); });
       else
         team.barrier();
     }
+    if (clock) clock->lap(Step::schedule);
   });
   for (auto& workspace : workspaces) workspaces_.give_back(std::move(workspace));
+  if (profile) {
+    profile->add(clocks);
+    profile->threads = std::max(profile->threads, grant.count());
+    count_work(batch, chunks, *profile);
+  }
+}
+
+void Encoder::count_work(const Batch& batch, std::size_t chunks, Profile& profile) const {
+  const double tokens = batch.offsets[batch.texts] - batch.offsets[0];
+  const auto count = [&](Step step, const PackedLinear& linear) {
+    profile[step].flops += 2.0 * tokens * static_cast<double>(linear.inputs * linear.outputs);
+    const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
+    profile[step].weight_bytes += static_cast<double>(chunks * bytes);
+  };
+  double pairs = 0;  // of a query and a key
+  for (std::size_t i = 0; i < batch.texts; ++i) {
+    const double length = batch.offsets[i + 1] - batch.offsets[i];
+    pairs += length * length;
+  }
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
+    const PackedLayer& layer = packed_.layer(i);
+    count(Step::query_key_value, layer.query_key_value);
+    count(Step::output, layer.output);
+    count(Step::ffn_in, layer.ffn_in);
+    count(Step::ffn_out, layer.ffn_out);
+    profile[Step::attention].flops += 4.0 * static_cast<double>(config_.hidden_size) * pairs;
+  }
 }
 
 Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
@@ -86,9 +128,12 @@ Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
 
 void Encoder::run_chunk(const Run& run, const Output& output) const {
   embed(run);
+  run.lap(Step::embed);
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) layer(run, i);
   run.meet();
+  run.lap(Step::schedule);  // it was a wait
   deliver(run, output);
+  run.lap(Step::pooling);
 }
 
 void Encoder::layer(const Run& run, std::size_t index) const {
@@ -99,16 +144,25 @@ void Encoder::layer(const Run& run, std::size_t index) const {
   product(run, packed.query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
           Activation::identity);
   run.meet();  // attention reads the keys and values of all rows
+  run.lap(Step::query_key_value);
   attend(run);
   run.meet();  // and they are overwritten from here on
+  run.lap(Step::attention);
+  quantize(run, b.context, b.hidden_stride, config_.hidden_size, Activation::identity);
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
           Activation::identity);
+  run.lap(Step::output);
   add_and_norm(run, weights.attention_norm);
+  run.lap(Step::norm);
 
   product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.ffn_stride, config_.hidden_act);
+  run.lap(Step::ffn_in);
+  quantize(run, b.ffn, b.ffn_stride, config_.intermediate_size, config_.hidden_act);
   product(run, packed.ffn_out, b.ffn, b.ffn_stride, b.product, b.hidden_stride,
           Activation::identity);
+  run.lap(Step::ffn_out);
   add_and_norm(run, weights.ffn_norm);
+  run.lap(Step::norm);
 }
 
 void Encoder::embed(const Run& run) const {
@@ -130,6 +184,8 @@ void Encoder::embed(const Run& run) const {
                     weights_.type_embeddings, b.hidden + row * b.hidden_stride, b.hidden_stride,
                     weights_.embeddings_norm.gamma, weights_.embeddings_norm.beta, rows,
                     config_.hidden_size, config_.layer_norm_eps});
+    quantize_rows(run, row, rows, b.hidden, b.hidden_stride, config_.hidden_size,
+                  Activation::identity);
   });
 }
 
@@ -143,7 +199,8 @@ void Encoder::attend(const Run& run) const {
     const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
     kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
                         b.qkv_stride, b.context + text.row * b.hidden_stride + i % heads * size,
-                        b.hidden_stride, scratch, text.tokens, size, part.begin, part.end});
+                        b.hidden_stride, scratch, text.tokens, size, score_scale_, part.begin,
+                        part.end});
   });
 }
 
@@ -152,6 +209,8 @@ void Encoder::attend(const Run& run) const {
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
+  const Workspace& b = run.buffers;
+  const Input input{x, x_stride, b.bytes.get(), b.quantized_stride, b.scales.data()};
   const std::size_t members = run.team.size, panels = linear.panel_count, rows = run.rows();
   const std::size_t group =
       members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
@@ -163,9 +222,9 @@ void Encoder::product(const Run& run, const PackedLinear& linear, const float* x
   run.team.share(groups * blocks, [&](std::size_t i) {
     const std::size_t row = run.row_begin + i % blocks * height, panel = i / blocks * group;
     if (row >= run.row_end) return;
-    kernels_.matmul({x + row * x_stride, x_stride, linear.panels, linear.bias, y + row * y_stride,
-                     y_stride, std::min(height, run.row_end - row), linear.inputs, panel,
-                     std::min(panel + group, panels), activation});
+    multiply(kernels_, type_, linear, input, y, y_stride,
+             {row, std::min(height, run.row_end - row), panel, std::min(panel + group, panels)},
+             activation);
   });
 }
 
@@ -175,7 +234,28 @@ void Encoder::add_and_norm(const Run& run, const NormWeights& norm) const {
     float* hidden = b.hidden + row * b.hidden_stride;
     kernels_.layer_norm({b.product + row * b.hidden_stride, hidden, hidden, b.hidden_stride,
                          norm.gamma, norm.beta, rows, config_.hidden_size, config_.layer_norm_eps});
+    quantize_rows(run, row, rows, b.hidden, b.hidden_stride, config_.hidden_size,
+                  Activation::identity);
   });
+}
+
+// Makes what the next product reads, where products are of integers.
+void Encoder::quantize(const Run& run, const float* x, std::size_t stride, std::size_t columns,
+                       Activation activation) const {
+  if (type_ != ComputeType::int8) return;
+  share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
+    quantize_rows(run, row, rows, x, stride, columns, activation);
+  });
+  run.lap(Step::quantize);
+}
+
+void Encoder::quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
+                            std::size_t stride, std::size_t columns, Activation activation) const {
+  if (type_ != ComputeType::int8) return;
+  Workspace& b = run.buffers;
+  kernels_.quantize({activation, x + row * stride, stride, b.bytes.get() + row * b.quantized_stride,
+                     b.quantized_stride, b.scales.data() + row, rows, columns,
+                     b.scratch + run.everyone.rank * b.scratch_size});
 }
 
 void Encoder::deliver(const Run& run, const Output& output) const {

@@ -8,6 +8,7 @@
 #include "encoder/config.h"
 #include "encoder/packed.h"
 #include "encoder/pooling.h"
+#include "encoder/profile.h"
 #include "encoder/schedule.h"
 #include "encoder/weights.h"
 #include "encoder/workspace.h"
@@ -33,20 +34,22 @@ struct Output {
 
 class Encoder {
  public:
-  // Borrows `weights` for as long as the encoder lives, and `packed` as PackedWeights does; if that
-  // is null, packs copies of the linear ones.
-  Encoder(const KernelTable& kernels, const Config& config, const Weights& weights,
-          const void* packed, int threads);
+  // Borrows `weights` for as long as the encoder lives. Packs copies of the linear ones, or borrows
+  // what an encoder of the same kernels, config and type has packed().
+  Encoder(const KernelTable& kernels, const Config& config, ComputeType type,
+          const Weights& weights, const std::byte* packed, int threads);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
   // The caller has checked ids, type ids and lengths against config(). Any number of threads may be
-  // here at once. The bits of a text's result depend on nothing but the text.
-  void forward(const Batch& batch, const Output& output, int threads) const;
+  // here at once. The bits of a text's result depend on nothing but the text. What it did is added
+  // to `profile`, unless that is null.
+  void forward(const Batch& batch, const Output& output, int threads,
+               Profile* profile = nullptr) const;
 
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
-  const PackedWeights& packed() const { return packed_; }
+  const std::byte* packed() const { return packed_.data(); }
 
  private:
   // One member's part in a chunk. The team either splits the rows, and each member takes its own
@@ -59,11 +62,15 @@ class Encoder {
     Workspace& buffers;
     const Team& team;      // who shares the steps on these rows: one member, or everyone
     const Team& everyone;  // who works on the chunk
+    Clock* clock;          // null: nobody wants to know
 
     std::size_t rows() const { return row_end - row_begin; }
     // Where the steps are not shared, waits for the others' rows.
     void meet() const {
       if (team.size != everyone.size) everyone.barrier();
+    }
+    void lap(Step step) const {
+      if (clock) clock->lap(step);
     }
     // The tokens of a text that lie in these rows, counted from its first.
     struct Part {
@@ -72,6 +79,7 @@ class Encoder {
     Part part(const Placed& text) const;
   };
 
+  void count_work(const Batch& batch, std::size_t chunks, Profile& profile) const;
   void run_chunk(const Run& run, const Output& output) const;
   void embed(const Run& run) const;
   void layer(const Run& run, std::size_t index) const;
@@ -79,10 +87,16 @@ class Encoder {
   void product(const Run& run, const PackedLinear& linear, const float* x, std::size_t x_stride,
                float* y, std::size_t y_stride, Activation activation) const;
   void add_and_norm(const Run& run, const NormWeights& norm) const;
+  void quantize(const Run& run, const float* x, std::size_t stride, std::size_t columns,
+                Activation activation) const;
+  void quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
+                     std::size_t stride, std::size_t columns, Activation activation) const;
   void deliver(const Run& run, const Output& output) const;
 
   const KernelTable& kernels_;
   Config config_;
+  ComputeType type_;
+  float score_scale_;  // of the products of queries and keys, in front of a power of 2
   Weights weights_;
   PackedWeights packed_;
   mutable WorkspacePool workspaces_;

@@ -12,8 +12,8 @@ namespace fastbert {
 class Linear {
  public:
   // Packs a copy of the weights.
-  Linear(const KernelTable& kernels, const LinearWeights& weights, std::size_t outputs,
-         std::size_t inputs, int threads);
+  Linear(const KernelTable& kernels, ComputeType type, const LinearWeights& weights,
+         std::size_t outputs, std::size_t inputs, int threads);
 
   // y = activation(x W^T + b), (rows, outputs) from (rows, inputs), both contiguous.
   void forward(const float* x, std::size_t rows, float* y, Activation activation,
@@ -24,7 +24,8 @@ class Linear {
 
  private:
   const KernelTable& kernels_;
-  FloatBuffer storage_;
+  ComputeType type_;
+  Buffer<std::byte> storage_;
   PackedLinear packed_;
 };
 

@@ -1,94 +1,169 @@
 #include "encoder/packed.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "parallel.h"
 
 namespace fastbert {
 namespace {
 
-std::size_t panel_count(const KernelTable& kernels, std::size_t outputs) {
-  return (outputs + kernels.panel_columns - 1) / kernels.panel_columns;
-}
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kPanelsAtOnce = 8;
 
-PackedLinear view_linear(const KernelTable& kernels, std::size_t outputs, std::size_t inputs,
-                         const float* storage) {
-  const std::size_t panels = panel_count(kernels, outputs);
-  return {storage, storage + panels * kernels.panel_columns * inputs, inputs, outputs, panels};
-}
+struct Shape {
+  std::size_t outputs, inputs;
+};
+
+// The linear layers of one layer of BERT, in the order in which they are stored.
+struct LayerShapes {
+  explicit LayerShapes(const Config& config)
+      : query_key_value{3 * config.hidden_size, config.hidden_size},
+        output{config.hidden_size, config.hidden_size},
+        ffn_in{config.intermediate_size, config.hidden_size},
+        ffn_out{config.hidden_size, config.intermediate_size} {}
+
+  std::size_t bytes(const Packing& packing) const {
+    std::size_t total = 0;
+    for (const Shape& shape : {query_key_value, output, ffn_in, ffn_out})
+      total += packing.bytes(shape.outputs, shape.inputs);
+    return total;
+  }
+
+  Shape query_key_value, output, ffn_in, ffn_out;
+};
 
 }  // namespace
 
-std::size_t packed_floats(const KernelTable& kernels, std::size_t outputs, std::size_t inputs) {
-  return panel_count(kernels, outputs) * kernels.panel_columns * (inputs + 1);
+std::size_t Packing::panel_count(std::size_t outputs) const {
+  return (outputs + kernels_.panel_columns - 1) / kernels_.panel_columns;
 }
 
-PackedLinear pack_linear(const KernelTable& kernels, const std::vector<LinearPart>& parts,
-                         std::size_t inputs, float* storage, int threads) {
-  std::size_t outputs = 0;
-  for (const LinearPart& part : parts) outputs += part.outputs;
-  const std::size_t columns = kernels.panel_columns, panels = panel_count(kernels, outputs);
-  float* const bias = storage + panels * columns * inputs;
-  std::fill(bias, bias + panels * columns, 0.0f);
-
-  // A panel may hold the end of one part and the beginning of the next, so it is put together from
-  // a copy of its rows.
-  std::size_t first = 0;
-  std::vector<const float*> rows(outputs);
-  std::vector<float> scales(outputs);
-  for (const LinearPart& part : parts) {
-    for (std::size_t n = 0; n < part.outputs; ++n) {
-      rows[first + n] = part.weights.weight + n * inputs;
-      scales[first + n] = part.scale;
-      bias[first + n] = part.weights.bias[n] * part.scale;
-    }
-    first += part.outputs;
+std::size_t Packing::panel_bytes(std::size_t inputs) const {
+  switch (type_) {
+    case ComputeType::bfloat16:
+      return inputs * kernels_.panel_columns * sizeof(BFloat16Pair) / 2;
+    case ComputeType::int8:
+      return round_up(inputs, 4) * kernels_.panel_columns;
+    default:
+      return inputs * kernels_.panel_columns * sizeof(float);
   }
-  parallel_for(panels, 1, threads, [&](std::size_t begin, std::size_t end) noexcept {
-    for (std::size_t p = begin; p < end; ++p) {
-      const std::size_t n = p * columns, width = std::min(columns, outputs - n);
-      kernels.pack(
-          {rows.data() + n, scales.data() + n, width, inputs, storage + p * columns * inputs});
+}
+
+Packing::Layout Packing::layout(std::size_t outputs, std::size_t inputs) const {
+  const std::size_t panels = panel_count(outputs);
+  const std::size_t row = round_up(panels * kernels_.panel_columns * sizeof(float), kLine);
+  const std::size_t bias = round_up(panels * panel_bytes(inputs), kLine);
+  const std::size_t scales = bias + row, start = scales + row;
+  return {bias, scales, start, type_ == ComputeType::int8 ? start + row : scales};
+}
+
+std::size_t Packing::bytes(std::size_t outputs, std::size_t inputs) const {
+  return layout(outputs, inputs).end;
+}
+
+PackedLinear Packing::view(const std::byte* storage, std::size_t outputs,
+                           std::size_t inputs) const {
+  const Layout at = layout(outputs, inputs);
+  return {storage,
+          reinterpret_cast<const float*>(storage + at.bias),
+          reinterpret_cast<const float*>(storage + at.scales),
+          reinterpret_cast<const std::int32_t*>(storage + at.start),
+          inputs,
+          outputs,
+          panel_count(outputs)};
+}
+
+void Packing::pack(const std::vector<LinearPart>& parts, std::size_t inputs, std::byte* storage,
+                   int threads) const {
+  // A panel may hold the end of one part and the beginning of the next: the rows of all, in order.
+  std::vector<const float*> rows;
+  std::vector<float> biases;
+  for (const LinearPart& part : parts)
+    for (std::size_t n = 0; n < part.outputs; ++n) {
+      rows.push_back(part.weights.weight + n * inputs);
+      biases.push_back(part.weights.bias[n]);
+    }
+  const std::size_t outputs = rows.size(), columns = kernels_.panel_columns;
+  const std::size_t panels = panel_count(outputs);
+  const Layout at = layout(outputs, inputs);
+  std::fill(storage + panels * panel_bytes(inputs), storage + at.end, std::byte{0});
+  std::copy(biases.begin(), biases.end(), reinterpret_cast<float*>(storage + at.bias));
+
+  const std::size_t slices = (panels + kPanelsAtOnce - 1) / kPanelsAtOnce;
+  const Buffer<float> scratch =
+      allocate<float>(type_ == ComputeType::float32 ? 0 : slices * columns * inputs);
+  parallel_for(slices, 1, threads, [&](std::size_t slice, std::size_t) noexcept {
+    for (std::size_t i = 0; i < kPanelsAtOnce; ++i) {
+      const std::size_t panel = slice * kPanelsAtOnce + i, n = panel * columns;
+      if (panel >= panels) return;
+      pack_panel(rows.data() + n, std::min(columns, outputs - n), inputs,
+                 storage + panel * panel_bytes(inputs),
+                 reinterpret_cast<float*>(storage + at.scales) + n,
+                 reinterpret_cast<std::int32_t*>(storage + at.start) + n,
+                 scratch.get() + slice * columns * inputs);
     }
   });
-  return view_linear(kernels, outputs, inputs, storage);
 }
 
-std::size_t PackedWeights::size(const KernelTable& kernels, const Config& config) {
-  const std::size_t hidden = config.hidden_size, inner = config.intermediate_size;
-  const std::size_t per_layer =
-      packed_floats(kernels, 3 * hidden, hidden) + packed_floats(kernels, hidden, hidden) +
-      packed_floats(kernels, inner, hidden) + packed_floats(kernels, hidden, inner);
-  return per_layer * config.num_hidden_layers * sizeof(float);
+void Packing::pack_panel(const float* const* rows, std::size_t width, std::size_t inputs,
+                         std::byte* panel, float* scales, std::int32_t* start,
+                         float* scratch) const {
+  switch (type_) {
+    case ComputeType::float32:
+      return kernels_.pack({rows, width, inputs, reinterpret_cast<float*>(panel), nullptr});
+    case ComputeType::bfloat16:
+      return kernels_.pack_bfloat16(
+          {rows, width, inputs, reinterpret_cast<BFloat16Pair*>(panel), scratch});
+    case ComputeType::int8:
+      return kernels_.pack_int8(
+          {{rows, width, inputs, reinterpret_cast<std::int8_t*>(panel), scratch}, scales, start});
+  }
 }
 
-PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config,
-                             const Weights& weights, const void* packed, int threads)
-    : storage_(packed ? nullptr : allocate_floats(size(kernels, config) / sizeof(float))),
-      data_(packed ? static_cast<const float*>(packed) : storage_.get()) {
-  const std::size_t hidden = config.hidden_size, inner = config.intermediate_size;
-  // softmax(q k / sqrt(d)) is taken as powers of 2: both factors go into the query once.
-  const float query_scale =
-      static_cast<float>(1.0 / std::log(2.0) / std::sqrt(static_cast<double>(config.head_size())));
-  std::size_t next = 0;
-  const auto place = [&](const std::vector<LinearPart>& parts, std::size_t inputs) {
-    std::size_t outputs = 0;
-    for (const LinearPart& part : parts) outputs += part.outputs;
-    const std::size_t begin = next;
-    next += packed_floats(kernels, outputs, inputs);
-    return storage_ ? pack_linear(kernels, parts, inputs, storage_.get() + begin, threads)
-                    : view_linear(kernels, outputs, inputs, data_ + begin);
+std::size_t PackedWeights::bytes(const KernelTable& kernels, const Config& config,
+                                 ComputeType type) {
+  return LayerShapes(config).bytes(Packing(kernels, type)) * config.num_hidden_layers;
+}
+
+PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                             const std::byte* packed)
+    : data_(packed) {
+  const Packing packing(kernels, type);
+  const LayerShapes shapes(config);
+  const auto next = [&](const Shape& shape) {
+    const PackedLinear linear = packing.view(packed, shape.outputs, shape.inputs);
+    packed += packing.bytes(shape.outputs, shape.inputs);
+    return linear;
   };
-  for (const LayerWeights& layer : weights.layers)
-    layers_.push_back({
-        place(
-            {{layer.query, hidden, query_scale}, {layer.key, hidden, 1}, {layer.value, hidden, 1}},
-            hidden),
-        place({{layer.output, hidden, 1}}, hidden),
-        place({{layer.ffn_in, inner, 1}}, hidden),
-        place({{layer.ffn_out, hidden, 1}}, inner),
-    });
+  for (std::size_t i = 0; i < config.num_hidden_layers; ++i)  // braces keep the order
+    layers_.push_back(PackedLayer{next(shapes.query_key_value), next(shapes.output),
+                                  next(shapes.ffn_in), next(shapes.ffn_out)});
+}
+
+PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                             const Weights& weights, int threads)
+    : PackedWeights(kernels, config, type, allocate<std::byte>(bytes(kernels, config, type))) {
+  const Packing packing(kernels, type);
+  const std::size_t hidden = config.hidden_size, inner = config.intermediate_size;
+  std::byte* next = storage_.get();
+  const auto place = [&](const std::vector<LinearPart>& parts, const Shape& shape) {
+    packing.pack(parts, shape.inputs, next, threads);
+    next += packing.bytes(shape.outputs, shape.inputs);
+  };
+  const LayerShapes shapes(config);
+  for (const LayerWeights& layer : weights.layers) {
+    place({{layer.query, hidden}, {layer.key, hidden}, {layer.value, hidden}},
+          shapes.query_key_value);
+    place({{layer.output, hidden}}, shapes.output);
+    place({{layer.ffn_in, inner}}, shapes.ffn_in);
+    place({{layer.ffn_out, hidden}}, shapes.ffn_out);
+  }
+}
+
+PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                             Buffer<std::byte> storage)
+    : PackedWeights(kernels, config, type, storage.get()) {
+  storage_ = std::move(storage);
 }
 
 }  // namespace fastbert

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "encoder/config.h"
@@ -11,10 +12,15 @@
 
 namespace fastbert {
 
+// Of the layout below and of those in docs/kernels.md: a change makes stored weights unreadable.
+constexpr int kPackedLayout = 1;
+
 // A linear layer in panels; views into storage that somebody else owns.
 struct PackedLinear {
-  const float* panels;  // (panel_count, inputs, panel_columns)
-  const float* bias;    // (panel_count * panel_columns), zero behind the outputs
+  const std::byte* panels;    // (panel_count, inputs, panel_columns) numbers of the compute type
+  const float* bias;          // (panel_count * panel_columns), zero behind the outputs
+  const float* scales;        // int8 only, like bias: see MatmulInt8Args
+  const std::int32_t* start;  // int8 only, like bias
   std::size_t inputs, outputs, panel_count;
 };
 
@@ -23,38 +29,62 @@ struct PackedLayer {
   PackedLinear output, ffn_in, ffn_out;
 };
 
-// Rows of a linear layer that go to one place of a packed one, multiplied by `scale`.
+// Rows of a linear layer that go to one place of a packed one.
 struct LinearPart {
   LinearWeights weights;
   std::size_t outputs;
-  float scale;
 };
 
-std::size_t packed_floats(const KernelTable& kernels, std::size_t outputs, std::size_t inputs);
-
-// Packs the parts one under the other into `storage`, packed_floats() floats.
-PackedLinear pack_linear(const KernelTable& kernels, const std::vector<LinearPart>& parts,
-                         std::size_t inputs, float* storage, int threads);
-
-// Goes up when the bytes of PackedWeights change for the same weights, kernels and sizes.
-constexpr int kPackedLayout = 1;
-
-// All layers in one block, whose layout follows from the kernels and the sizes alone.
-class PackedWeights {
+// How linear layers of one compute type lie in memory, for one instruction set.
+class Packing {
  public:
-  // Takes `packed`, size() bytes that another PackedWeights of the same weights, kernels and sizes
-  // has filled; they must live as long as this. Null: packs the weights into memory of its own.
-  PackedWeights(const KernelTable& kernels, const Config& config, const Weights& weights,
-                const void* packed, int threads);
+  Packing(const KernelTable& kernels, ComputeType type) : kernels_(kernels), type_(type) {}
 
-  static std::size_t size(const KernelTable& kernels, const Config& config);  // bytes
+  // Of one layer: a multiple of the cache line.
+  std::size_t bytes(std::size_t outputs, std::size_t inputs) const;
 
-  const PackedLayer& layer(std::size_t i) const { return layers_[i]; }
-  const void* data() const { return data_; }
+  // The layer in the bytes(outputs, inputs) at `storage`.
+  PackedLinear view(const std::byte* storage, std::size_t outputs, std::size_t inputs) const;
+
+  // Packs the parts, one under the other, into the bytes(outputs, inputs) at `storage`.
+  void pack(const std::vector<LinearPart>& parts, std::size_t inputs, std::byte* storage,
+            int threads) const;
 
  private:
-  FloatBuffer storage_;  // null if borrowed
-  const float* data_;
+  // Where the rows behind the panels begin.
+  struct Layout {
+    std::size_t bias, scales, start, end;
+  };
+  Layout layout(std::size_t outputs, std::size_t inputs) const;
+  std::size_t panel_count(std::size_t outputs) const;
+  std::size_t panel_bytes(std::size_t inputs) const;
+  void pack_panel(const float* const* rows, std::size_t width, std::size_t inputs, std::byte* panel,
+                  float* scales, std::int32_t* start, float* scratch) const;
+
+  const KernelTable& kernels_;
+  ComputeType type_;
+};
+
+// All layers in one piece of memory.
+class PackedWeights {
+ public:
+  // Packs `weights` into memory of its own.
+  PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                const Weights& weights, int threads);
+  // Borrows what another one has packed: its bytes() at data(), aligned to a cache line.
+  PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                const std::byte* packed);
+
+  static std::size_t bytes(const KernelTable& kernels, const Config& config, ComputeType type);
+  const std::byte* data() const { return data_; }
+  const PackedLayer& layer(std::size_t i) const { return layers_[i]; }
+
+ private:
+  PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
+                Buffer<std::byte> storage);
+
+  Buffer<std::byte> storage_;  // empty if borrowed
+  const std::byte* data_;
   std::vector<PackedLayer> layers_;
 };
 

@@ -16,7 +16,7 @@
 namespace fastbert {
 
 struct Workspace {
-  Workspace(const KernelTable& kernels, const Config& config, std::size_t rows_,
+  Workspace(const KernelTable& kernels, const Config& config, ComputeType type, std::size_t rows_,
             std::size_t length_, int members_)
       : rows(rows_),
         length(length_),
@@ -24,9 +24,15 @@ struct Workspace {
         hidden_stride(row_stride(config.hidden_size)),
         qkv_stride(row_stride(3 * config.hidden_size)),
         ffn_stride(row_stride(config.intermediate_size)),
-        scratch_size(kernels.attention_scratch(length, config.head_size()) + 64),
-        floats(allocate_floats(rows * (3 * hidden_stride + qkv_stride + ffn_stride) +
+        quantized_stride(byte_stride(std::max(config.hidden_size, config.intermediate_size))),
+        scratch_size(round_up(std::max({kernels.attention_scratch(length, config.head_size()),
+                                        config.hidden_size, config.intermediate_size}) +
+                                  64,
+                              16)),
+        floats(allocate<float>(rows * (3 * hidden_stride + qkv_stride + ffn_stride) +
                                members * scratch_size)),
+        bytes(allocate<std::uint8_t>(type == ComputeType::int8 ? rows * quantized_stride : 0)),
+        scales(type == ComputeType::int8 ? rows : 0),
         ids(rows),
         positions(rows),
         type_ids(rows) {
@@ -47,14 +53,17 @@ struct Workspace {
 
   std::size_t rows, length;  // tokens of a chunk, tokens of a text
   int members;               // threads that work on the chunk
-  std::size_t hidden_stride, qkv_stride, ffn_stride, scratch_size;
-  FloatBuffer floats;
+  std::size_t hidden_stride, qkv_stride, ffn_stride, quantized_stride, scratch_size;
+  Buffer<float> floats;
   float* hidden;   // (rows, hidden): the residual stream
   float* context;  // (rows, hidden): what attention gathers
   float* product;  // (rows, hidden): what is added to the residual stream
   float* qkv;      // (rows, 3 * hidden): query, key, value
   float* ffn;      // (rows, intermediate)
   float* scratch;  // (members, scratch_size)
+  // int8 only: the rows that the next product reads, (rows, hidden or intermediate).
+  Buffer<std::uint8_t> bytes;
+  std::vector<float> scales;                           // (rows)
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)
 };
 
@@ -63,8 +72,8 @@ struct Workspace {
 // workspace is made anew or thrown away.
 class WorkspacePool {
  public:
-  WorkspacePool(const KernelTable& kernels, const Config& config)
-      : kernels_(kernels), config_(config) {}
+  WorkspacePool(const KernelTable& kernels, const Config& config, ComputeType type)
+      : kernels_(kernels), config_(config), type_(type) {}
 
   std::unique_ptr<Workspace> take(std::size_t rows, std::size_t length, int members) {
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock) {
@@ -78,11 +87,8 @@ class WorkspacePool {
       });
       if (outgrown != idle_.end()) remove(outgrown);
     }
-    const auto rounded = [](std::size_t n, std::size_t step) {
-      return (n + step - 1) / step * step;
-    };
-    return std::make_unique<Workspace>(kernels_, config_, rounded(rows, 96), rounded(length, 64),
-                                       members);
+    return std::make_unique<Workspace>(kernels_, config_, type_, round_up(rows, 96),
+                                       round_up(length, 64), members);
   }
 
   void give_back(std::unique_ptr<Workspace> workspace) {
@@ -102,6 +108,7 @@ class WorkspacePool {
 
   const KernelTable& kernels_;
   const Config& config_;
+  ComputeType type_;
   std::mutex mutex_;
   Idle idle_;
 };

@@ -11,7 +11,9 @@ namespace fastbert {
   }
 FASTBERT_DECLARE(baseline)
 FASTBERT_DECLARE(avx2)
+FASTBERT_DECLARE(avx_vnni)
 FASTBERT_DECLARE(avx512)
+FASTBERT_DECLARE(avx512_vnni)
 
 namespace {
 
@@ -23,8 +25,14 @@ struct Isa {
 
 // Best first.
 constexpr Isa kIsas[] = {
+#ifdef FASTBERT_HAS_avx512_vnni
+    {"avx512_vnni", cpu::has_avx512_vnni, avx512_vnni::table},
+#endif
 #ifdef FASTBERT_HAS_avx512
     {"avx512", cpu::has_avx512, avx512::table},
+#endif
+#ifdef FASTBERT_HAS_avx_vnni
+    {"avx_vnni", cpu::has_avx_vnni, avx_vnni::table},
 #endif
 #ifdef FASTBERT_HAS_avx2
     {"avx2", cpu::has_avx2, avx2::table},

@@ -11,31 +11,74 @@ namespace fastbert {
 
 enum class Activation : int { identity, gelu, gelu_tanh, relu, silu, sigmoid, tanh };
 
-// panel[k, n] = rows[n][k] * scales[n] for n < width, zero from there to panel_columns: one panel
-// of a packed matrix, (inner, panel_columns).
+// Two bfloat16 numbers, the upper halves of floats, the first in the low half.
+struct BFloat16Pair {
+  std::uint32_t bits;
+};
+
+// Rows of weights to one panel of a packed matrix; docs/kernels.md has the layout of each type.
+template <class Element>
 struct PackArgs {
   const float* const* rows;  // (width), each (inner)
-  const float* scales;       // (width); null: all 1
   std::size_t width, inner;
-  float* panel;
+  Element* panel;
+  float* scratch;  // (panel_columns, inner) floats; unused for float
 };
 
 // y[r, n] = activation(bias[n] + sum over k of x[r, k] * weight[n, k]) for the columns n of the
 // panels [panel_begin, panel_end).
+template <class Element>
 struct MatmulArgs {
   const float* x;  // (rows, inner), rows x_stride apart
   std::size_t x_stride;
-  const float* panels;  // (panels, inner, panel_columns)
-  const float* bias;    // (panels * panel_columns)
-  float* y;             // (rows, panels * panel_columns), rows y_stride apart; not x
+  const Element* panels;  // (panels, inner, panel_columns) numbers
+  const float* bias;      // (panels * panel_columns)
+  float* y;               // (rows, panels * panel_columns), rows y_stride apart; not x
   std::size_t y_stride;
   std::size_t rows, inner;
   std::size_t panel_begin, panel_end;
   Activation activation;
 };
 
-// y[q, :] = sum over k of p[q, k] * value[k, :] with p[q, :] = 2^(query[q] . key[:]) divided by its
-// sum: one head of one text. For a softmax of base e the caller scales the queries by log2(e).
+// y[r, :] = 128 + round(h[r, :] / scales[r]), h being the rotation of activation(x[r, :]), and
+// scales[r] what makes its largest magnitude 127.
+struct QuantizeArgs {
+  Activation activation;
+  const float* x;  // (rows, columns), rows x_stride apart
+  std::size_t x_stride;
+  std::uint8_t* y;  // (rows, columns), rows y_stride apart
+  std::size_t y_stride;
+  float* scales;  // (rows)
+  std::size_t rows, columns;
+  float* scratch;  // (columns)
+};
+
+// One panel of a packed matrix of int8, and what belongs to its columns.
+struct PackInt8Args {
+  PackArgs<std::int8_t> pack;  // the panel: (inner / 4 rounded up, panel_columns, 4)
+  float* scales;               // (panel_columns): what 1 in a sum of integer products is worth
+  std::int32_t* start;  // (panel_columns): what takes the 128 of the quantised rows out again
+};
+
+// y[r, n] = bias[n] + x_scales[r] * scales[n] * (start[n] + sum over k of x[r, k] * weight[n, k])
+// for the columns n of the panels [panel_begin, panel_end).
+struct MatmulInt8Args {
+  const std::uint8_t* x;  // (rows, inner rounded up to 4), rows x_stride apart
+  std::size_t x_stride;
+  const float* x_scales;      // (rows)
+  const std::int8_t* panels;  // (panels, inner / 4 rounded up, panel_columns, 4)
+  const float* scales;        // (panels * panel_columns)
+  const std::int32_t* start;  // (panels * panel_columns)
+  const float* bias;          // (panels * panel_columns)
+  float* y;                   // (rows, panels * panel_columns), rows y_stride apart
+  std::size_t y_stride;
+  std::size_t rows, inner;
+  std::size_t panel_begin, panel_end;
+};
+
+// y[q, :] = sum over k of p[q, k] * value[k, :] with p[q, :] = 2^(scale * query[q] . key[:])
+// divided by its sum: one head of one text. For a softmax of base e the scale holds a factor
+// log2(e).
 struct AttentionArgs {
   const float* query;  // (tokens, head_size), rows stride apart; key and value likewise
   const float* key;
@@ -45,6 +88,7 @@ struct AttentionArgs {
   std::size_t y_stride;
   float* scratch;  // attention_scratch(tokens, head_size) floats
   std::size_t tokens, head_size;
+  float scale;
   std::size_t query_begin, query_end;  // the rows of y that are wanted
 };
 
@@ -89,17 +133,25 @@ struct KernelTable {
   std::size_t panel_columns;  // columns of a panel
   std::size_t tile_rows;      // rows that a matmul keeps in registers at most
 
-  void (*pack)(const PackArgs& args);
-  void (*matmul)(const MatmulArgs& args);
+  void (*pack)(const PackArgs<float>& args);
+  void (*matmul)(const MatmulArgs<float>& args);
+  void (*pack_bfloat16)(const PackArgs<BFloat16Pair>& args);
+  void (*matmul_bfloat16)(const MatmulArgs<BFloat16Pair>& args);
+  void (*pack_int8)(const PackInt8Args& args);
+  void (*matmul_int8)(const MatmulInt8Args& args);
+  void (*quantize)(const QuantizeArgs& args);
   void (*attention)(const AttentionArgs& args);
   std::size_t (*attention_scratch)(std::size_t tokens, std::size_t head_size);
   void (*layer_norm)(const LayerNormArgs& args);
   void (*embed)(const EmbedArgs& args);
   void (*activate)(const ActivateArgs& args);
 
-  // For measuring the machine: multiply-adds in registers alone, so many operations a round.
+  // For measuring the machine: multiply-adds in registers alone, of floats and of bytes, so many
+  // operations a round.
   float (*multiply_adds)(std::size_t rounds);
   std::size_t operations_per_round;
+  std::int32_t (*multiply_adds_int8)(std::size_t rounds);
+  std::size_t int8_operations_per_round;
 };
 
 // The table this process uses: the best this CPU can run, or the one that FASTBERT_ISA names.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastbert.api import cpu_info, encode, load
     from fastbert.encoder import Encoder
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
+    from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
     from fastbert.tokenizer import Tokenizer, Tokens
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigError",
     "Encoder",
     "ModelNotFoundError",
+    "Profile",
     "Tokenizer",
     "Tokens",
     "WeightsError",
@@ -37,6 +39,7 @@ _HOMES = {
     "ConfigError": "errors",
     "Encoder": "encoder",
     "ModelNotFoundError": "errors",
+    "Profile": "profiling",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fastbert._native import _core
 from fastbert.default_model import DEFAULT_MODEL
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from fastbert.encoder import OutputArray, OutputList
+    from fastbert.profiling import Profile
 
 __all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
 
@@ -81,6 +82,15 @@ _load_once = functools.lru_cache(maxsize=4)(load)
 
 @overload
 def encode(
+    texts: str | Sequence[str],
+    *,
+    model: str | PathLike[str] = ...,
+    compute_type: str = ...,
+    profile: Literal[True],
+    **options: Any,
+) -> tuple[OutputArray | OutputList, Profile]: ...
+@overload
+def encode(
     texts: str, *, model: str | PathLike[str] = ..., compute_type: str = ..., **options: Any
 ) -> OutputArray: ...
 @overload
@@ -97,7 +107,7 @@ def encode(
     model: str | PathLike[str] = DEFAULT_MODEL,
     compute_type: str = "float32",
     **options: Any,
-) -> OutputArray | OutputList:
+) -> Any:
     """Turn texts into vectors, with a model that is loaded once and kept.
 
     >>> fastbert.encode("how do I reset my password").shape
@@ -110,8 +120,8 @@ def encode(
         options: those of `Encoder.encode`.
 
     Returns:
-        float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, see
-        `Encoder.encode`.
+        float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, and
+        `profile=True` a tuple, see `Encoder.encode`.
     """
     return _load_once(os.fspath(model), compute_type=compute_type).encode(texts, **options)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from fastbert.cli_bench import add_bench
 from fastbert.cli_files import csv_lines, json_lines, open_output, read_lines, write_npy
 from fastbert.default_model import DEFAULT_MODEL
 
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_encode(commands.add_parser("encode", help="print or save the vectors of texts"))
     _add_similarity(commands.add_parser("similarity", help="compare a text with others"))
+    add_bench(commands.add_parser("bench", help="measure how fast this machine is, and why"))
     info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
     info.set_defaults(command=_info)
     pull = commands.add_parser("pull", help="download a model and print its directory")

@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from fastbert.profiling import Profile
     from fastbert.quantization import Precision
     from fastbert.tokenizer import Tokens
 
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     OutputArray = NDArray[Any]
     OutputList = list[Any]
 
-__all__ = ["Encoder"]
+__all__ = ["COMPUTE_TYPES", "Encoder"]
 
 OutputValue = Literal["sentence_embedding", "token_embeddings"] | None
 OnOverflow = Literal["truncate", "error", "window"]
 
+COMPUTE_TYPES = compute_types()
 _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -83,7 +85,7 @@ class Encoder:
         default_prompt_name: str | None = None,
     ) -> None:
         """Load a model directory; the arguments are those of `fastbert.load`."""
-        _check_choice("compute_type", compute_type, compute_types())
+        _check_choice("compute_type", compute_type, COMPUTE_TYPES)
         _check_threads(threads)
         _check_positive("truncate_dim", truncate_dim)
         self.directory = os.fspath(directory)
@@ -133,6 +135,40 @@ class Encoder:
         """Length of the vectors that `encode` returns."""
         return min(self._full_dimension, self.truncate_dim or self._full_dimension)
 
+    @overload
+    def encode(
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int | None = ...,
+        show_progress_bar: bool | None = ...,
+        output_value: OutputValue = ...,
+        precision: Precision = ...,
+        normalize_embeddings: bool = ...,
+        truncate_dim: int | None = ...,
+        on_overflow: OnOverflow = ...,
+        threads: int | None = ...,
+        profile: Literal[False] = ...,
+    ) -> OutputArray | OutputList: ...
+    @overload
+    def encode(
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int | None = ...,
+        show_progress_bar: bool | None = ...,
+        output_value: OutputValue = ...,
+        precision: Precision = ...,
+        normalize_embeddings: bool = ...,
+        truncate_dim: int | None = ...,
+        on_overflow: OnOverflow = ...,
+        threads: int | None = ...,
+        profile: Literal[True],
+    ) -> tuple[OutputArray | OutputList, Profile]: ...
     def encode(
         self,
         texts: str | Sequence[str],
@@ -147,7 +183,8 @@ class Encoder:
         truncate_dim: int | None = None,
         on_overflow: OnOverflow = "truncate",
         threads: int | None = None,
-    ) -> OutputArray | OutputList:
+        profile: bool = False,
+    ) -> OutputArray | OutputList | tuple[OutputArray | OutputList, Profile]:
         """Turn texts into vectors.
 
         Args:
@@ -168,16 +205,35 @@ class Encoder:
                 cuts it and warns once; "error" raises; "window" encodes overlapping windows and
                 pools over the tokens of all.
             threads: of this call.
+            profile: return a `Profile` too, which says where the time went.
 
         Returns:
             (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one; a list
-            where `output_value` is not "sentence_embedding".
+            where `output_value` is not "sentence_embedding". With `profile`, this and the `Profile`
+            as a tuple.
 
         Raises:
             TypeError: if a text is not a str.
             ValueError: if an argument is out of its range, or a text is too long and `on_overflow`
                 is "error".
         """
+        if profile:
+            from fastbert.profiling import profiled
+
+            return profiled(
+                self,
+                texts,
+                prompt_name=prompt_name,
+                prompt=prompt,
+                batch_size=batch_size,
+                show_progress_bar=show_progress_bar,
+                output_value=output_value,
+                precision=precision,
+                normalize_embeddings=normalize_embeddings,
+                truncate_dim=truncate_dim,
+                on_overflow=on_overflow,
+                threads=threads,
+            )
         _check_choice("output_value", output_value, _OUTPUT_VALUES)
         _check_choice("precision", precision, PRECISIONS)
         _check_choice("on_overflow", on_overflow, _OVERFLOWS)
@@ -223,15 +279,29 @@ class Encoder:
             self._leave_file()
         return outputs
 
-    def encode_query(self, texts: str | Sequence[str], **options: Any) -> OutputArray | OutputList:
+    @overload
+    def encode_query(
+        self, texts: str | Sequence[str], *, profile: Literal[True], **options: Any
+    ) -> tuple[OutputArray | OutputList, Profile]: ...
+    @overload
+    def encode_query(
+        self, texts: str | Sequence[str], **options: Any
+    ) -> OutputArray | OutputList: ...
+    def encode_query(self, texts: str | Sequence[str], **options: Any) -> Any:
         """`encode` with the prompt "query", unless `prompt` or `prompt_name` says otherwise."""
         if options.get("prompt_name") is None and options.get("prompt") is None:
             options["prompt_name"] = "query"
         return self.encode(texts, **options)
 
+    @overload
+    def encode_document(
+        self, texts: str | Sequence[str], *, profile: Literal[True], **options: Any
+    ) -> tuple[OutputArray | OutputList, Profile]: ...
+    @overload
     def encode_document(
         self, texts: str | Sequence[str], **options: Any
-    ) -> OutputArray | OutputList:
+    ) -> OutputArray | OutputList: ...
+    def encode_document(self, texts: str | Sequence[str], **options: Any) -> Any:
         """`encode` with the prompt "document", or else "passage" or "corpus"."""
         if options.get("prompt_name") is None and options.get("prompt") is None:
             named = [name for name in _DOCUMENT_PROMPTS if self.prompts.get(name)]

@@ -43,8 +43,7 @@ _SETTLED_NS = 50_000_000
 
 def compute_types() -> tuple[str, ...]:
     """What an encoder can compute with."""
-    native = getattr(_core, "compute_types", None)
-    return ("float32",) if native is None else tuple(native())
+    return tuple(_core.compute_types())
 
 
 class ModelFiles:

@@ -58,34 +58,36 @@ inline Vec gelu_tanh(Vec x) {
   return x * sigmoid(inner + inner);
 }
 
-template <class Function>
-void map(const ActivateArgs& args, const Function& function) {
-  for (size_t r = 0; r < args.rows; ++r) {
-    float* x = args.x + r * args.stride;
-    size_t i = 0;
-    for (; i + Vec::kLanes <= args.columns; i += Vec::kLanes)
-      function(Vec::load(x + i)).store(x + i);
-    if (const size_t rest = args.columns - i) function(Vec::load(x + i, rest)).store(x + i, rest);
+// Calls body(function) with the activation as a function of a vector.
+template <class Body>
+auto with_activation(Activation activation, const Body& body) {
+  switch (activation) {
+    case Activation::gelu:
+      return body([](Vec v) { return gelu(v); });
+    case Activation::gelu_tanh:
+      return body([](Vec v) { return gelu_tanh(v); });
+    case Activation::relu:
+      return body([](Vec v) { return max(Vec::zero(), v); });
+    case Activation::silu:
+      return body([](Vec v) { return v * sigmoid(v); });
+    case Activation::sigmoid:
+      return body([](Vec v) { return sigmoid(v); });
+    case Activation::tanh:
+      return body([](Vec v) { return tanh(v); });
+    default:
+      return body([](Vec v) { return v; });
   }
 }
 
 void activate(const ActivateArgs& args) {
-  switch (args.activation) {
-    case Activation::identity:
-      return;
-    case Activation::gelu:
-      return map(args, [](Vec v) { return gelu(v); });
-    case Activation::gelu_tanh:
-      return map(args, [](Vec v) { return gelu_tanh(v); });
-    case Activation::relu:
-      return map(args, [](Vec v) { return max(Vec::zero(), v); });
-    case Activation::silu:
-      return map(args, [](Vec v) { return v * sigmoid(v); });
-    case Activation::sigmoid:
-      return map(args, [](Vec v) { return sigmoid(v); });
-    case Activation::tanh:
-      return map(args, [](Vec v) { return tanh(v); });
-  }
+  if (args.activation == Activation::identity) return;
+  with_activation(args.activation, [&](const auto& function) {
+    for (size_t r = 0; r < args.rows; ++r) {
+      float* x = args.x + r * args.stride;
+      for_each_vector(args.columns,
+                      [&](size_t i, size_t n) { function(Vec::load(x + i, n)).store(x + i, n); });
+    }
+  });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "activation.h"
 #include "kernels/kernels.h"
 #include "matmul.h"
+#include "pack.h"
 
 namespace fastbert::FASTBERT_ISA {
 namespace {
@@ -37,21 +38,21 @@ size_t attention_scratch(size_t tokens, size_t head_size) {
   return AttentionScratch(tokens, head_size).total;
 }
 
-// scores[i] = 2^(scores[i] - max), i < count; returns 1 / their sum.
-inline float softmax_numerators(float* scores, size_t count) {
+// scores[i] = 2^(scale * (scores[i] - max)), i < count; returns 1 / their sum.
+inline float softmax_numerators(float* scores, size_t count, float scale) {
   const size_t whole = count / Vec::kLanes * Vec::kLanes, rest = count - whole;
   Vec top = Vec::fill(-__builtin_inff());
   for (size_t i = 0; i < whole; i += Vec::kLanes) top = max(top, Vec::load(scores + i));
   if (rest) top = max(top, Vec::load(scores + whole).first(rest, top));
-  const Vec shift = Vec::fill(top.max());
+  const Vec factor = Vec::fill(scale), shift = Vec::fill(top.max());
   Vec total = Vec::zero();
   for (size_t i = 0; i < whole; i += Vec::kLanes) {
-    const Vec power = exp2(Vec::load(scores + i) - shift);
+    const Vec power = exp2((Vec::load(scores + i) - shift) * factor);
     power.store(scores + i);
     total = total + power;
   }
   if (rest) {
-    const Vec power = exp2(Vec::load(scores + whole) - shift).first(rest, Vec::zero());
+    const Vec power = exp2((Vec::load(scores + whole) - shift) * factor).first(rest, Vec::zero());
     power.store(scores + whole, rest);
     total = total + power;
   }
@@ -65,7 +66,7 @@ void pack_keys_and_values(const AttentionArgs& args, const AttentionScratch& at)
     const size_t width = args.tokens - n < kPanelColumns ? args.tokens - n : kPanelColumns;
     const float* rows[kPanelColumns];
     for (size_t i = 0; i < width; ++i) rows[i] = args.key + (n + i) * args.stride;
-    pack({rows, nullptr, width, args.head_size, args.scratch + at.keys + n * args.head_size});
+    pack({rows, width, args.head_size, args.scratch + at.keys + n * args.head_size, nullptr});
   }
   float* out = args.scratch + at.values;
   for (size_t c = 0; c < args.head_size; c += kPanelColumns)
@@ -85,19 +86,29 @@ void attention(const AttentionArgs& args) {
 
   pack_keys_and_values(args, at);
 
-  for_each_tile(args.query_end - args.query_begin, [&](size_t offset, size_t height) {
+  for_each_tile<kTileRows>(args.query_end - args.query_begin, [&](size_t offset, size_t height) {
     const size_t row = args.query_begin + offset;
     for (size_t n = 0; n < args.tokens; n += kPanelColumns)
-      kTiles.of[height]({args.query + row * args.stride, args.stride,
-                         args.scratch + at.keys + n * args.head_size, kPanelColumns, args.head_size,
-                         kZeros, scores + n, at.score_stride, nullptr, nullptr, 0});
+      kTiles<float>.of[height]({args.query + row * args.stride,
+                                args.stride,
+                                args.scratch + at.keys + n * args.head_size,
+                                args.head_size,
+                                kZeros,
+                                scores + n,
+                                at.score_stride,
+                                {}});
     float inverse[kTileRows];
     for (size_t r = 0; r < height; ++r)
-      inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens);
+      inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens, args.scale);
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
-      kTiles.of[height]({scores, at.score_stride, args.scratch + at.values + c * args.tokens,
-                         kPanelColumns, args.tokens, kZeros, output, kPanelColumns, nullptr,
-                         nullptr, 0});
+      kTiles<float>.of[height]({scores,
+                                at.score_stride,
+                                args.scratch + at.values + c * args.tokens,
+                                args.tokens,
+                                kZeros,
+                                output,
+                                kPanelColumns,
+                                {}});
       const size_t width = args.head_size - c < kPanelColumns ? args.head_size - c : kPanelColumns;
       for (size_t r = 0; r < height; ++r)
         for (size_t i = 0; i < width; i += Vec::kLanes)

@@ -9,14 +9,6 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Calls body(i, n) for the lanes [i, i + n) of a row, a whole vector at a time and then the rest.
-template <class Body>
-void for_each_vector(size_t columns, const Body& body) {
-  size_t i = 0;
-  for (; i + Vec::kLanes <= columns; i += Vec::kLanes) body(i, size_t{Vec::kLanes});
-  if (i < columns) body(i, columns - i);
-}
-
 // y = (z - mean) / sqrt(var + eps) * gamma + beta for one row; z(i, n) gives lanes [i, i + n) of z,
 // zeros behind them.
 //

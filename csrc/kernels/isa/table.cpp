@@ -4,7 +4,10 @@
 #include "kernels/kernels.h"
 #include "layer_norm.h"
 #include "matmul.h"
+#include "matmul_int8.h"
+#include "pack.h"
 #include "peak.h"
+#include "quantize.h"
 
 namespace fastbert::FASTBERT_ISA {
 
@@ -14,7 +17,12 @@ const KernelTable& table() {
       kPanelColumns,
       kTileRows,
       pack,
-      matmul,
+      matmul<float>,
+      pack_bfloat16,
+      matmul<BFloat16Pair>,
+      pack_int8,
+      matmul_int8,
+      quantize,
       attention,
       attention_scratch,
       layer_norm,
@@ -22,6 +30,8 @@ const KernelTable& table() {
       activate,
       multiply_adds,
       2 * Vec::kLanes * kPeakChains,
+      multiply_adds_int8,
+      2 * kDot * Vec::kLanes * kPeakChains,
   };
   return kTable;  // constant: no code runs before the CPU has been checked
 }

@@ -1,10 +1,13 @@
 // The vector type of this unit's instruction set. All kernels are written over it once; what an
 // instruction set adds is one of these files.
 //
-//   kTileRows  how many rows a matmul keeps in registers
+//   kTileRows  how many rows a matmul keeps in registers; kInt8TileRows: one of integers
 //   Vec        kLanes floats; load and store, whole or the first n lanes; sum and max over lanes
 //   + - * /, min, max, fma, round (to nearest), scale (a * 2^n)
+//   swap_pairs, swap_neighbours (of each quad of lanes), max_magnitude
 //   transpose  of a square of kLanes registers
+//   widen      bfloat16 to floats; store_bytes: floats to bytes
+//   Ints       kLanes integers or four times as many bytes; dot (products of bytes), to_floats
 #pragma once
 
 #if defined(__AVX512F__)
@@ -14,3 +17,17 @@
 #else
 #include "vec_baseline.h"
 #endif
+
+namespace fastbert::FASTBERT_ISA {
+namespace {
+
+// Calls body(i, n) for the lanes [i, i + n) of a row, a whole vector at a time and then the rest.
+template <class Body>
+void for_each_vector(size_t columns, const Body& body) {
+  size_t i = 0;
+  for (; i + Vec::kLanes <= columns; i += Vec::kLanes) body(i, size_t{Vec::kLanes});
+  if (i < columns) body(i, columns - i);
+}
+
+}  // namespace
+}  // namespace fastbert::FASTBERT_ISA

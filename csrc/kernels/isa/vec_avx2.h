@@ -1,10 +1,13 @@
-// Eight floats in a ymm register. Every ISA offers the same struct; see vec.h.
+// Eight floats or integers in a ymm register. Every ISA offers the same structs; see vec.h.
 #pragma once
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "isa.h"
+#include "kernels/kernels.h"
 
 namespace fastbert::FASTBERT_ISA {
 namespace {
@@ -12,6 +15,11 @@ namespace {
 // Rows of a matmul tile of two vectors' width. 12 accumulators, 2 vectors of the panel and 1
 // broadcast: 15 of 16 registers.
 constexpr size_t kTileRows = 6;
+#if defined(__AVXVNNI__)
+constexpr size_t kInt8TileRows = 6;
+#else
+constexpr size_t kInt8TileRows = 4;  // dot() needs seven more registers
+#endif
 
 struct Vec {
   static constexpr int kLanes = 8;
@@ -68,6 +76,81 @@ inline Vec scale(Vec a, Vec n) {
   const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(exponent, _mm256_set1_epi32(127)), 23);
   return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(power))};
 }
+
+// With each quad of lanes (a, b, c, d): (c, d, a, b), and (b, a, d, c).
+inline Vec swap_pairs(Vec a) { return {_mm256_permute_ps(a.v, 0x4e)}; }
+inline Vec swap_neighbours(Vec a) { return {_mm256_permute_ps(a.v, 0xb1)}; }
+
+// Largest magnitude, lane by lane and of all lanes; `top` has no signs. By the order of the bits,
+// in which NaN is above infinity, so that neither is lost.
+inline Vec max_magnitude(Vec top, Vec a) {
+  const __m256i bits = _mm256_and_si256(_mm256_castps_si256(a.v), _mm256_set1_epi32(0x7fffffff));
+  return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(top.v), bits))};
+}
+inline float max_magnitude(Vec top) {
+  const __m256i all = _mm256_castps_si256(top.v);
+  __m128i quad = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+  quad = _mm_max_epi32(quad, _mm_shuffle_epi32(quad, 0x4e));
+  return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(quad, _mm_shuffle_epi32(quad, 0xb1))));
+}
+
+// The first n lanes as bytes: 128 + the nearest integer, between 0 and 255.
+inline void store_bytes(Vec a, uint8_t* p, size_t n) {
+  const __m256i whole = _mm256_cvtps_epi32(a.v);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  const __m128i bytes =
+      _mm_xor_si128(_mm_packs_epi16(words, words), _mm_set1_epi8(static_cast<char>(0x80)));
+  const long long eight = _mm_cvtsi128_si64(bytes);
+  memcpy(p, &eight, n < Vec::kLanes ? n : Vec::kLanes);
+}
+
+// Eight pairs of bfloat16, the first of each in the low half.
+inline void widen(const BFloat16Pair* p, Vec& first, Vec& second) {
+  const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  first.v = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+  second.v =
+      _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
+}
+
+// Eight 32-bit integers, or thirty-two bytes. Of a vector type of its own, see vec_avx512.h.
+struct Ints {
+  typedef int Lanes __attribute__((vector_size(32)));
+  Lanes v;
+
+  static Ints fill(int32_t x) { return {(Lanes)_mm256_set1_epi32(x)}; }
+  static Ints load(const void* p) {
+    return {(Lanes)_mm256_loadu_si256(static_cast<const __m256i*>(p))};
+  }
+  // The four bytes at p in every lane.
+  static Ints fill_bytes(const void* p) {
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return fill(bytes);
+  }
+};
+
+// In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly.
+inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
+#if defined(__AVXVNNI__)
+#if defined(FASTBERT_EVEX_VNNI)
+#define FASTBERT_DPBUSD "%{evex%} vpdpbusd"  // for tests on a CPU that has AVX-512 VNNI only
+#else
+#define FASTBERT_DPBUSD "%{vex%} vpdpbusd"
+#endif
+  asm(FASTBERT_DPBUSD " %2, %1, %0" : "+x"(sum.v) : "x"(unsigned_bytes.v), "x"(signed_bytes.v));
+  return sum;
+#else
+  // Through 16 bits: the multiply-add of bytes (vpmaddubsw) saturates.
+  const __m256i u = (__m256i)unsigned_bytes.v, s = (__m256i)signed_bytes.v;
+  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(0xff)),
+                                         _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8));
+  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), _mm256_srai_epi16(s, 8));
+  return {sum.v + (Ints::Lanes)_mm256_add_epi32(even, odd)};
+#endif
+}
+
+inline Vec to_floats(Ints a) { return {_mm256_cvtepi32_ps((__m256i)a.v)}; }
 
 // The transpose of the 8 x 8 matrix whose rows are r[0] .. r[7].
 inline void transpose(Vec (&r)[8]) {

@@ -1,10 +1,13 @@
-// Sixteen floats in a zmm register. Every ISA offers the same struct; see vec.h.
+// Sixteen floats or integers in a zmm register. Every ISA offers the same structs; see vec.h.
 #pragma once
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "isa.h"
+#include "kernels/kernels.h"
 
 namespace fastbert::FASTBERT_ISA {
 namespace {
@@ -12,6 +15,11 @@ namespace {
 // Rows of a matmul tile of two vectors' width. 24 accumulators, 2 vectors of the panel and 1
 // broadcast: 27 of 32 registers.
 constexpr size_t kTileRows = 12;
+#if defined(__AVX512VNNI__)
+constexpr size_t kInt8TileRows = 12;
+#else
+constexpr size_t kInt8TileRows = 8;  // dot() needs seven more registers
+#endif
 
 struct Vec {
   static constexpr int kLanes = 16;
@@ -53,6 +61,74 @@ inline Vec round(Vec a) {
 }
 // a * 2^n for an integral n; underflows to zero by itself.
 inline Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+
+// With each quad of lanes (a, b, c, d): (c, d, a, b), and (b, a, d, c).
+inline Vec swap_pairs(Vec a) { return {_mm512_permute_ps(a.v, 0x4e)}; }
+inline Vec swap_neighbours(Vec a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
+
+// Largest magnitude, lane by lane and of all lanes; `top` has no signs. By the order of the bits,
+// in which NaN is above infinity, so that neither is lost.
+inline Vec max_magnitude(Vec top, Vec a) {
+  const __m512i bits = _mm512_and_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(0x7fffffff));
+  return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(top.v), bits))};
+}
+inline float max_magnitude(Vec top) {
+  const int bits = _mm512_reduce_max_epi32(_mm512_castps_si512(top.v));
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// The first n lanes as bytes: 128 + the nearest integer, between 0 and 255.
+inline void store_bytes(Vec a, uint8_t* p, size_t n) {
+  const __m128i bytes = _mm_xor_si128(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a.v)),
+                                      _mm_set1_epi8(static_cast<char>(0x80)));
+  if (n >= Vec::kLanes)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  else
+    _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), bytes);
+}
+
+// Sixteen pairs of bfloat16, the first of each in the low half.
+inline void widen(const BFloat16Pair* p, Vec& first, Vec& second) {
+  const __m512i pairs = _mm512_loadu_si512(p);
+  first.v = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+  second.v =
+      _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+}
+
+// Sixteen 32-bit integers, or sixty-four bytes. Of a vector type of its own: GCC 12 keeps arrays of
+// __m512i in memory, at half the speed.
+struct Ints {
+  typedef int Lanes __attribute__((vector_size(64)));
+  Lanes v;
+
+  static Ints fill(int32_t x) { return {(Lanes)_mm512_set1_epi32(x)}; }
+  static Ints load(const void* p) { return {(Lanes)_mm512_loadu_si512(p)}; }
+  // The four bytes at p in every lane.
+  static Ints fill_bytes(const void* p) {
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return fill(bytes);
+  }
+};
+
+// In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly.
+inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
+#if defined(__AVX512VNNI__)
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum.v) : "v"(unsigned_bytes.v), "v"(signed_bytes.v));
+  return sum;
+#else
+  // Through 16 bits: the multiply-add of bytes (vpmaddubsw) saturates.
+  const __m512i u = (__m512i)unsigned_bytes.v, s = (__m512i)signed_bytes.v;
+  const __m512i even = _mm512_madd_epi16(_mm512_and_si512(u, _mm512_set1_epi16(0xff)),
+                                         _mm512_srai_epi16(_mm512_slli_epi16(s, 8), 8));
+  const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u, 8), _mm512_srai_epi16(s, 8));
+  return {sum.v + (Ints::Lanes)_mm512_add_epi32(even, odd)};
+#endif
+}
+
+inline Vec to_floats(Ints a) { return {_mm512_cvtepi32_ps((__m512i)a.v)}; }
 
 // The transpose of the 16 x 16 matrix whose rows are r[0] .. r[15].
 inline void transpose(Vec (&r)[16]) {

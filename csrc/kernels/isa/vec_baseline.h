@@ -1,11 +1,13 @@
-// Four floats in whatever the compiler finds: SSE2 on any x86-64, NEON on ARM, scalar code
-// elsewhere. No intrinsics, only the vector extension that GCC and Clang share. See vec.h.
+// Four floats or integers in whatever the compiler finds: SSE2 on any x86-64, NEON on ARM, scalar
+// code elsewhere. No intrinsics, only the vector extension that GCC and Clang share. See vec.h.
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "isa.h"
+#include "kernels/kernels.h"
 
 namespace fastbert::FASTBERT_ISA {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 // Rows of a matmul tile of two vectors' width. 8 accumulators leave room for the product that a
 // machine without fma keeps apart.
 constexpr size_t kTileRows = 4;
+constexpr size_t kInt8TileRows = 2;  // dot() needs most of the registers
 
 struct Vec {
   static constexpr int kLanes = 4;
@@ -75,6 +78,77 @@ inline Vec scale(Vec a, Vec n) {
   memcpy(&power.v, &bits, sizeof bits);
   return a * power;
 }
+
+// With each quad of lanes (a, b, c, d): (c, d, a, b), and (b, a, d, c).
+inline Vec swap_pairs(Vec a) { return {Vec::Floats{a.v[2], a.v[3], a.v[0], a.v[1]}}; }
+inline Vec swap_neighbours(Vec a) { return {Vec::Floats{a.v[1], a.v[0], a.v[3], a.v[2]}}; }
+
+// Largest magnitude, lane by lane and of all lanes; `top` has no signs. By the order of the bits,
+// in which NaN is above infinity, so that neither is lost.
+inline Vec max_magnitude(Vec top, Vec a) {
+  const Vec::Ints bits = (Vec::Ints)(a.v) & 0x7fffffff;
+  const Vec::Ints most = (Vec::Ints)(top.v);
+  return {bits > most ? (Vec::Floats)(bits) : top.v};
+}
+inline float max_magnitude(Vec top) {
+  top = max_magnitude(top, swap_pairs(top));
+  return max_magnitude(top, swap_neighbours(top)).v[0];
+}
+
+// The first n lanes as bytes: 128 + the nearest integer, between 0 and 255.
+inline void store_bytes(Vec a, uint8_t* p, size_t n) {
+  const Vec held = min(Vec::fill(127), max(Vec::fill(-128), round(a)));
+  const Vec::Ints whole = __builtin_convertvector(held.v, Vec::Ints);
+  for (size_t i = 0; i < Vec::kLanes && i < n; ++i) p[i] = static_cast<uint8_t>(whole[i] + 128);
+}
+
+// Four pairs of bfloat16, the first of each in the low half.
+inline void widen(const BFloat16Pair* p, Vec& first, Vec& second) {
+  typedef unsigned Bits __attribute__((vector_size(16)));
+  Bits pairs;
+  memcpy(&pairs, p, sizeof pairs);
+  const Bits low = pairs << 16, high = pairs & 0xffff0000u;
+  memcpy(&first.v, &low, sizeof low);
+  memcpy(&second.v, &high, sizeof high);
+}
+
+// Four 32-bit integers, or sixteen bytes.
+struct Ints {
+  Vec::Ints v;
+
+  static Ints fill(int32_t x) { return {Vec::Ints{x, x, x, x}}; }
+  static Ints load(const void* p) {
+    Ints r;
+    memcpy(&r.v, p, sizeof r.v);
+    return r;
+  }
+  // The four bytes at p in every lane.
+  static Ints fill_bytes(const void* p) {
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return fill(bytes);
+  }
+};
+
+// In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly:
+// 255 * 127 fits into the 16 bits of one product.
+inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
+  typedef short Shorts __attribute__((vector_size(16)));
+  typedef unsigned short UShorts __attribute__((vector_size(16)));
+  const UShorts u = (UShorts)(unsigned_bytes.v);
+  const Shorts s = (Shorts)(signed_bytes.v);
+  const Shorts low = s << 8;
+  const Shorts even = (Shorts)(u) & 0xff;
+  const UShorts odd = u >> 8;
+  const Shorts products[2] = {even * (low >> 8), (Shorts)(odd) * (s >> 8)};
+  for (const Shorts& product : products) {
+    const Vec::Ints pair = (Vec::Ints)(product);
+    sum.v += ((pair << 16) >> 16) + (pair >> 16);
+  }
+  return sum;
+}
+
+inline Vec to_floats(Ints a) { return {__builtin_convertvector(a.v, Vec::Floats)}; }
 
 // The transpose of the 4 x 4 matrix whose rows are r[0] .. r[3].
 inline void transpose(Vec (&r)[4]) {

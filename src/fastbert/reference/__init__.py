@@ -7,7 +7,8 @@ A *ragged batch* is one run of token ids and the offsets at which its texts begi
 is no padding and no mask: text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``. Letters in the
 comments: ``T`` tokens of one text, ``H`` hidden size, ``N`` heads, ``D = H / N`` head size, ``F``
 inner size of the feed-forward part, ``V`` vocabulary. Weights are a dictionary under the names of
-:mod:`fastbert.families`; a linear layer's weight is (outputs, inputs).
+:mod:`fastbert.families`; a linear layer's weight is (outputs, inputs). This is float32; what the
+other compute types round differently is in :mod:`fastbert.reference.compute_types`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.config import EncoderConfig
+from fastbert.reference.compute_types import attention_int8, linear_bfloat16, linear_int8
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -98,6 +100,13 @@ def attention(query: Array, key: Array, value: Array) -> Array:
     return softmax(scores) @ value
 
 
+ARITHMETIC = {  # compute type -> its linear layer and its attention
+    "float32": (linear, attention),
+    "bfloat16": (linear_bfloat16, attention),
+    "int8": (linear_int8, attention_int8),
+}
+
+
 def embed(
     ids: NDArray[np.int32], type_ids: NDArray[np.int32], config: EncoderConfig, w: Weights
 ) -> Array:
@@ -109,8 +118,9 @@ def embed(
     )
 
 
-def layer(x: Array, index: int, config: EncoderConfig, w: Weights) -> Array:
+def layer(x: Array, index: int, config: EncoderConfig, w: Weights, compute_type: str) -> Array:
     """One of BERT's layers over one text, (T, H) to (T, H): attention, then feed-forward."""
+    linear, attention = ARITHMETIC[compute_type]
 
     def product(x: Array, name: str) -> Array:
         return linear(x, w[f"layers.{index}.{name}.weight"], w[f"layers.{index}.{name}.bias"])
@@ -167,6 +177,7 @@ def forward(
     type_ids: NDArray[np.int32] | None = None,
     poolings: Sequence[str] = ("mean",),
     pool_skip: int = 0,
+    compute_type: str = "float32",
 ) -> Array:
     """The whole encoder: (texts, len(poolings) * H), or (tokens, H) when `poolings` is empty."""
     types = np.zeros_like(ids) if type_ids is None else type_ids
@@ -174,7 +185,7 @@ def forward(
     for begin, end in itertools.pairwise(offsets):
         x = embed(ids[begin:end], types[begin:end], config, weights)
         for index in range(config.num_hidden_layers):
-            x = layer(x, index, config, weights)
+            x = layer(x, index, config, weights, compute_type)
         pooled = [pool(x, pooling, pool_skip) for pooling in poolings]
         results.append(np.concatenate(pooled)[None] if poolings else x)
     return np.concatenate(results)

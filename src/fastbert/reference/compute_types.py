@@ -1,0 +1,83 @@
+"""What int8 and bfloat16 change: how linear layers and attention round, in plain NumPy.
+
+All sums of integers are exact, so this says what the native code computes but for the roundings of
+floats. Letters as in :mod:`fastbert.reference`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+_MOST_BLOCKS = 8
+_PROBABILITY_ONE = 4095  # probabilities are whole multiples of 1 / 4095
+_MOST_VALUE = 1023  # values are whole numbers up to this, in units of their own
+
+
+def bfloat16(x: Array) -> Array:
+    """x rounded to the nearest number that the upper half of a float32 can hold, ties to even."""
+    bits = x.view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return rounded.astype(np.uint32).view(np.float32)
+
+
+def linear_bfloat16(x: Array, weight: Array, bias: Array) -> Array:
+    """As `reference.linear`, with rounded weights."""
+    return x @ bfloat16(weight).T + bias
+
+
+def hadamard(x: Array, axis: int) -> Array:
+    """Hadamard's matrix, 1 and -1 only, times the columns along an axis; its length is 2^n."""
+    if x.shape[axis] == 1:
+        return x
+    a, b = np.split(x, 2, axis)
+    return np.concatenate([hadamard(a + b, axis), hadamard(a - b, axis)], axis)
+
+
+def rotate(x: Array) -> tuple[Array, int]:
+    """Rows of x times an orthogonal matrix, and times the root of the second result.
+
+    It spreads every number of a row over up to 32 places, so that a few large ones do not cost all
+    others their precision. The product of two rotated rows is that of the rows, times the second
+    result. Rows that four does not divide stay as they are.
+    """
+    columns = x.shape[1]
+    if columns % 4:
+        return x, 1
+    blocks = math.gcd(columns // 4, _MOST_BLOCKS)
+    x = hadamard(x.reshape(len(x), blocks, -1), 1)  # across the row
+    x = hadamard(x.reshape(len(x), -1, 4), 2)  # four side by side
+    return x.reshape(len(x), columns), 4 * blocks
+
+
+def quantize(x: Array, most: int = 127) -> tuple[NDArray[np.int64], Array]:
+    """Rows of x as integers up to `most` in magnitude, and what 1 is worth in each row, (T, 1)."""
+    largest = np.abs(x).max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        inverse = np.where(largest > 0, np.float32(most) / largest, np.float32(0))
+    return np.rint(x * inverse).astype(np.int64), largest / np.float32(most)
+
+
+def linear_int8(x: Array, weight: Array, bias: Array) -> Array:
+    """As `reference.linear`, with rows of x and of the weight rotated and quantised."""
+    (x, factor), (weight, _) = rotate(x), rotate(weight)
+    (x_whole, x_unit), (weight_whole, weight_unit) = quantize(x), quantize(weight)
+    sums = (x_whole @ weight_whole.T).astype(np.float32)
+    return sums * (weight_unit.T / np.float32(factor)) * x_unit + bias
+
+
+def attention_int8(query: Array, key: Array, value: Array) -> Array:
+    """As `reference.attention`, with products of integers: 8 bits for the scores, then 12 and 11."""
+    (query_whole, query_unit), (key_whole, key_unit) = quantize(query), quantize(key)
+    scale = np.float32(1 / math.log(2) / math.sqrt(query.shape[1]))  # in front of a power of 2
+    scores = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T * (query_unit * scale)
+    powers = np.exp2(scores - scores.max(axis=1, keepdims=True))
+    weights = np.rint(powers * np.float32(_PROBABILITY_ONE)).astype(np.int64)
+    value_whole, value_unit = quantize(value.T, _MOST_VALUE)  # one unit for each of the D columns
+    return (weights @ value_whole.T / weights.sum(axis=1, keepdims=True) * value_unit.T).astype(
+        np.float32
+    )
