@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from fastbert.config import read_config
-from fastbert.hub import own_cache
+from fastbert.own_cache import own_cache
 
 
 def onnx(model):
@@ -33,7 +33,7 @@ def _version(name):
 
 def _made(name, make, model):
     """The folder `name` of the cache, filled by make(model, folder) if it is not there yet."""
-    cache = own_cache() / "benchmarks"
+    cache = Path(own_cache()) / "benchmarks"
     folder = cache / name
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,21 @@
+import os
+from pathlib import Path
+
 import pytest
 from tiny import write_model
+
+from fastbert.own_cache import own_cache
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Tests write to a cache of their own, where they see the models of the user's."""
+    cache, models = tmp_path_factory.mktemp("own-cache"), Path(own_cache(), "models")
+    if models.is_dir():
+        (cache / "models").symlink_to(models)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTBERT_CACHE", os.fspath(cache))
+        yield
 
 
 @pytest.fixture(scope="session")

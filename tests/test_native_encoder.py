@@ -1,6 +1,5 @@
 """The native forward pass against the one in NumPy, and the promises that hold for every batch."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -38,7 +37,7 @@ def model(request, tmp_path_factory):
 def native(model, isa="", compute_type="float32", packed=None):
     config, weights = model
     return _core.Encoder(
-        dataclasses.asdict(config), weights, isa=isa, compute_type=compute_type, packed=packed
+        config._asdict(), weights, isa=isa, compute_type=compute_type, packed=packed
     )
 
 
@@ -65,7 +64,7 @@ def test_forward_agrees_with_reference(model, isa):
 @pytest.mark.parametrize("activation", ["gelu_tanh", "relu", "silu"])
 def test_other_activations_agree_with_reference(model, activation):
     config, weights = model
-    config = dataclasses.replace(config, hidden_act=activation)
+    config = config._replace(hidden_act=activation)
     ids, offsets, _ = batch(config, LENGTHS)
     got = native((config, weights)).forward(ids, offsets)
     expected = reference.forward(ids, offsets, config, weights, poolings=())
@@ -118,7 +117,7 @@ def test_packed_weights_can_be_borrowed(model, isa, compute_type):
     encoder = native(model, isa, compute_type)
     packed = encoder.packed
     assert not packed.flags.writeable
-    size = _core.packed_bytes(dataclasses.asdict(config), isa=isa, compute_type=compute_type)
+    size = _core.packed_bytes(config._asdict(), isa=isa, compute_type=compute_type)
     assert packed.shape == (size,)
     borrower = native(model, isa, compute_type, packed)
     expected = encoder.forward(ids, offsets)

@@ -1,6 +1,5 @@
 """The same numbers as transformers and sentence-transformers; needs `pip install ".[parity]"`."""
 
-import dataclasses
 import random
 
 import numpy as np
@@ -118,7 +117,7 @@ def test_random_models_agree_with_transformers(random_model):
     types = np.concatenate([types for _, types in batches]).astype(np.int32)
     offsets = np.cumsum([0] + [len(ids) for ids, _ in batches]).astype(np.int32)
     for isa in ISAS:
-        encoder = _core.Encoder(dataclasses.asdict(config), weights, isa=isa)
+        encoder = _core.Encoder(config._asdict(), weights, isa=isa)
         got = encoder.forward(ids, offsets, type_ids=types)
         # Hidden states after LayerNorm, of size 1 and up to 5, not yet averaged or normalised.
         np.testing.assert_allclose(got, expected, atol=2e-5)

@@ -28,9 +28,11 @@ py::dict cpu_info() {
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The native encoder of fastbert. Use the fastbert package instead.";
   m.def("cpu_info", &cpu_info);
+  m.def("isa", [] { return fastbert::kernels().isa; });
   fastbert::bindings::register_profile(m);
   fastbert::bindings::register_encoder(m);
   fastbert::bindings::register_postprocessing(m);
   fastbert::bindings::register_kernels(m);
   fastbert::bindings::register_streaming(m);
+  fastbert::bindings::register_memory(m);
 }

@@ -10,5 +10,6 @@ void register_encoder(pybind11::module_& m);
 void register_postprocessing(pybind11::module_& m);
 void register_kernels(pybind11::module_& m);
 void register_streaming(pybind11::module_& m);
+void register_memory(pybind11::module_& m);
 
 }  // namespace fastbert::bindings

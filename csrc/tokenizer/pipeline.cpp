@@ -38,11 +38,10 @@ std::vector<AddedToken> select(const std::vector<AddedToken>& tokens, const Norm
 
 }  // namespace
 
-Pipeline::Pipeline(const Vocabulary& vocabulary, const NormalizerOptions& normalizer,
-                   const WordPieceOptions& wordpiece, const std::vector<AddedToken>& added_tokens,
-                   const AddedSpanOptions& added_spans)
+Pipeline::Pipeline(const WordPiece& model, const NormalizerOptions& normalizer,
+                   const std::vector<AddedToken>& added_tokens, const AddedSpanOptions& added_spans)
     : normalizer_(normalizer),
-      model_(vocabulary, wordpiece),
+      model_(model),
       raw_tokens_(select(added_tokens, normalizer_, false)),
       normalized_tokens_(select(added_tokens, normalizer_, true)),
       added_spans_(added_spans),

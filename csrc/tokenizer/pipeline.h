@@ -8,16 +8,14 @@
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/normalizer.h"
-#include "tokenizer/vocabulary.h"
 #include "tokenizer/wordpiece.h"
 
 namespace fastbert {
 
 class Pipeline {
  public:
-  Pipeline(const Vocabulary& vocabulary, const NormalizerOptions& normalizer,
-           const WordPieceOptions& wordpiece, const std::vector<AddedToken>& added_tokens,
-           const AddedSpanOptions& added_spans);
+  Pipeline(const WordPiece& model, const NormalizerOptions& normalizer,
+           const std::vector<AddedToken>& added_tokens, const AddedSpanOptions& added_spans);
 
   const Normalizer& normalizer() const { return normalizer_; }
   const WordPiece& model() const { return model_; }

@@ -78,6 +78,7 @@ class Tokenizer {
   Tokenizer(const Pipeline& pipeline, const Template& single, const Template& pair)
       : pipeline_(pipeline), single_(single), pair_(pair) {}
 
+  const Pipeline& pipeline() const { return pipeline_; }
   const Template& template_for(bool pairs) const { return pairs ? pair_ : single_; }
 
   // `pairs` is empty or has the size of `texts`. Throws std::bad_alloc, and std::invalid_argument

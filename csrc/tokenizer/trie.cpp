@@ -3,6 +3,7 @@
 #include <array>
 #include <deque>
 #include <stdexcept>
+#include <vector>
 
 namespace fastbert {
 
@@ -150,7 +151,9 @@ class TrieBuilder {
 };
 
 Trie::Trie(std::span<const std::span<const TrieKey>> key_sets) {
-  TrieBuilder(units_).build(key_sets);
+  std::vector<Unit> units;
+  TrieBuilder(units).build(key_sets);
+  units_ = Table<Unit>(std::move(units));
 }
 
 }  // namespace fastbert

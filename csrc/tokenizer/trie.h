@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
+#include <utility>
+
+#include "tokenizer/table.h"
 
 namespace fastbert {
 
@@ -26,6 +28,17 @@ class Trie {
   // One root per set of keys; each set is sorted by its bytes and holds no key twice.
   // Throws std::invalid_argument when the sets need more than 2^23 nodes.
   explicit Trie(std::span<const std::span<const TrieKey>> key_sets);
+
+  // The children of a node lie at base + byte. No two nodes have the same base, so the label alone
+  // tells whose child a unit is.
+  struct Unit {
+    std::int32_t value = kNoValue;
+    std::uint32_t link = 0;  // base << kLabelBits | label
+  };
+
+  // What it consists of, and a trie of the same again.
+  const Table<Unit>& units() const { return units_; }
+  explicit Trie(Table<Unit> units) : units_(std::move(units)) {}
 
   std::uint32_t root(std::size_t key_set) const { return static_cast<std::uint32_t>(key_set); }
 
@@ -53,14 +66,7 @@ class Trie {
   static constexpr unsigned kLabelBits = 9;  // the byte that leads here plus one; 0: a free unit
   static constexpr std::uint32_t kLabelMask = (1u << kLabelBits) - 1;
 
-  // The children of a node lie at base + byte. No two nodes have the same base, so the label alone
-  // tells whose child a unit is.
-  struct Unit {
-    std::int32_t value = kNoValue;
-    std::uint32_t link = 0;  // base << kLabelBits | label
-  };
-
-  std::vector<Unit> units_;
+  Table<Unit> units_;
 };
 
 }  // namespace fastbert

@@ -1,6 +1,7 @@
 #include "tokenizer/vocabulary.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 
@@ -24,6 +25,12 @@ std::size_t trimmed_size(std::string_view line) {
   }
   return size;
 }
+
+// In front of every token of records().
+struct RecordHead {
+  std::int32_t id;
+  std::uint32_t size;
+};
 
 // The first 8 bytes as a number that sorts like them.
 std::uint64_t sort_key(std::string_view token) {
@@ -56,6 +63,28 @@ void Vocabulary::add_lines(std::string_view text) {
       throw std::invalid_argument("line " + std::to_string(number + 1) + " is not UTF-8");
     add(line.substr(0, trimmed_size(line)), number);
     text.remove_prefix(std::min(size + 1, text.size()));
+  }
+}
+
+std::string Vocabulary::records() const {
+  std::string records;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const Entry entry = entry_by_id(i);
+    const RecordHead head{entry.id, static_cast<std::uint32_t>(entry.token.size())};
+    records.append(reinterpret_cast<const char*>(&head), sizeof(head)).append(entry.token);
+  }
+  return records;
+}
+
+void Vocabulary::add_records(std::string_view records) {
+  bytes_.reserve(records.size());
+  while (!records.empty()) {
+    RecordHead head{};
+    std::memcpy(&head, records.data(), std::min(sizeof(head), records.size()));
+    if (records.size() < sizeof(head) + head.size)
+      throw std::invalid_argument("a record of the vocabulary is cut short");
+    add(records.substr(sizeof(head), head.size), head.id);
+    records.remove_prefix(sizeof(head) + head.size);
   }
 }
 

@@ -20,6 +20,10 @@ class Vocabulary {
   // Adds the lines of a vocab.txt, numbered from 0, without their trailing white space.
   void add_lines(std::string_view text);
 
+  // All tokens as one block, and the tokens of such a block added. Throws std::invalid_argument.
+  std::string records() const;
+  void add_records(std::string_view records);
+
   // Must be called once, after the last token. Throws std::invalid_argument when an id comes twice.
   void finish();
 

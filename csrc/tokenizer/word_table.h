@@ -1,12 +1,16 @@
 // Whole words of up to 16 bytes, found with one probe: the quick way past the trie.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "tokenizer/ascii.h"
+#include "tokenizer/table.h"
 
 namespace fastbert {
 
@@ -34,19 +38,30 @@ class WordTable {
  public:
   static constexpr std::int32_t kNotHere = -1;
 
-  explicit WordTable(std::size_t words)
-      : shift_(64 - static_cast<unsigned>(std::bit_width(words + words / 3 + 1))),
-        slots_((std::size_t{1} << (64 - shift_)) + kReach) {}
+  struct Slot {
+    WordKey key;
+    std::int32_t id = kNotHere;
+    std::int32_t unused = 0;  // in place of padding: the bytes are written to files
+  };
 
   // Frequent words should come first: they then sit where the search starts.
-  void insert(const WordKey& key, std::int32_t id) {
-    Slot* slot = &slots_[start(key)];
-    for (std::size_t i = 0; i < kReach; ++i)
-      if (slot[i].id == kNotHere) {
-        slot[i] = {key, id};
-        return;
-      }
+  explicit WordTable(std::span<const Slot> words)
+      : bits_(static_cast<unsigned>(std::bit_width(words.size() + words.size() / 3 + 1))) {
+    std::vector<Slot> slots(size(bits_));
+    for (const Slot& word : words) {
+      Slot* const first = &slots[start(word.key)];
+      Slot* const slot =
+          std::find_if(first, first + kReach, [](const Slot& s) { return s.id == kNotHere; });
+      if (slot != first + kReach) *slot = word;
+    }
+    slots_ = Table<Slot>(std::move(slots));
   }
+
+  // What it consists of, and a table of the same again; there are size(bits) slots.
+  unsigned bits() const { return bits_; }
+  const Table<Slot>& slots() const { return slots_; }
+  WordTable(unsigned bits, Table<Slot> slots) : bits_(bits), slots_(std::move(slots)) {}
+  static std::size_t size(unsigned bits) { return (std::size_t{1} << bits) + kReach; }
 
   std::int32_t find(const WordKey& key) const {
     const Slot* slot = &slots_[start(key)];
@@ -58,19 +73,14 @@ class WordTable {
  private:
   static constexpr std::size_t kReach = 8;
 
-  struct Slot {
-    WordKey key;
-    std::int32_t id = kNotHere;
-  };
-
   std::size_t start(const WordKey& key) const {
     std::uint64_t h = key.low * 0x9E3779B97F4A7C15u ^ key.high * 0xC2B2AE3D27D4EB4Fu;
     h = (h ^ (h >> 32)) * 0xD6E8FEB86659FD93u;
-    return h >> shift_;
+    return h >> (64 - bits_);
   }
 
-  unsigned shift_;
-  std::vector<Slot> slots_;
+  unsigned bits_;  // at least 1
+  Table<Slot> slots_;
 };
 
 }  // namespace fastbert

@@ -1,5 +1,6 @@
 #include "tokenizer/wordpiece.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <span>
@@ -59,20 +60,17 @@ Trie make_trie(const Vocabulary& vocabulary, std::string_view prefix) {
 }
 
 WordTable make_table(const Vocabulary& vocabulary) {
-  std::vector<Vocabulary::Entry> words;
+  std::vector<WordTable::Slot> words;
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const Vocabulary::Entry entry = vocabulary.entry_by_id(i);
     const bool has_key =
         entry.token.size() <= WordKey::kMaxBytes && entry.token.find('\0') == entry.token.npos;
-    if (has_key && can_start_word(entry.token)) words.push_back(entry);
-  }
-  WordTable table(words.size());
-  for (const Vocabulary::Entry& word : words) {
+    if (!has_key || !can_start_word(entry.token)) continue;
     std::uint8_t bytes[WordKey::kMaxBytes] = {};
-    std::memcpy(bytes, word.token.data(), word.token.size());
-    table.insert(make_word_key(bytes, word.token.size()), word.id);
+    std::memcpy(bytes, entry.token.data(), entry.token.size());
+    words.push_back({make_word_key(bytes, entry.token.size()), entry.id});
   }
-  return table;
+  return WordTable(words);
 }
 
 }  // namespace
@@ -85,6 +83,35 @@ WordPiece::WordPiece(const Vocabulary& vocabulary, const WordPieceOptions& optio
   if (unknown_id_ == Vocabulary::kNoId)
     throw std::invalid_argument("the unknown token '" + options.unknown_token +
                                 "' is not in the vocabulary");
+}
+
+WordPiece::WordPiece(std::span<const std::uint8_t> tables, const WordPieceOptions& options)
+    : max_word_chars_(options.max_word_chars), table_(1, {}), trie_(Table<Trie::Unit>()) {
+  constexpr std::int64_t kMaxBits = 32, kMaxUnits = std::int64_t{1} << 32;
+  Header header{};
+  std::memcpy(&header, tables.data(), std::min(sizeof(header), tables.size()));
+  const bool possible = header.table_bits >= 1 && header.table_bits <= kMaxBits &&
+                        header.units >= 0 && header.units <= kMaxUnits;
+  const std::size_t slots = possible ? WordTable::size(header.table_bits) : 0;
+  if (!possible || tables.size() != sizeof(header) + slots * sizeof(WordTable::Slot) +
+                                        header.units * sizeof(Trie::Unit))
+    throw std::invalid_argument("these are no tables of a WordPiece model");
+  const auto* first_slot = reinterpret_cast<const WordTable::Slot*>(tables.data() + sizeof(header));
+  unknown_id_ = static_cast<std::int32_t>(header.unknown_id);
+  table_ = WordTable(static_cast<unsigned>(header.table_bits), {first_slot, slots});
+  trie_ = Trie(Table<Trie::Unit>(reinterpret_cast<const Trie::Unit*>(first_slot + slots),
+                                 static_cast<std::size_t>(header.units)));
+}
+
+std::string WordPiece::tables() const {
+  const Header header{unknown_id_, table_.bits(), static_cast<std::int64_t>(trie_.units().size())};
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof(header));
+  const auto append = [&bytes]<class T>(const Table<T>& table) {
+    bytes.append(reinterpret_cast<const char*>(table.data()), table.size() * sizeof(T));
+  };
+  append(table_.slots());
+  append(trie_.units());
+  return bytes;
 }
 
 std::size_t WordPiece::split(const std::uint8_t* word, std::size_t size, std::int32_t* ids,

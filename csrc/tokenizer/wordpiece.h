@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,13 @@ class WordPiece {
   // `vocabulary` is finished. Throws std::invalid_argument when it lacks the unknown token.
   WordPiece(const Vocabulary& vocabulary, const WordPieceOptions& options);
 
+  // The same model again from tables(), which must be aligned to 8 bytes, outlive it and come from
+  // a vocabulary with these options. Throws std::invalid_argument when their size is impossible.
+  WordPiece(std::span<const std::uint8_t> tables, const WordPieceOptions& options);
+
+  // What takes long to make from a vocabulary, in one block.
+  std::string tables() const;
+
   std::int32_t unknown_id() const { return unknown_id_; }
   std::size_t max_word_chars() const { return max_word_chars_; }
 
@@ -40,6 +48,11 @@ class WordPiece {
                     std::uint32_t* ends) const;
 
  private:
+  // In front of the two tables.
+  struct Header {
+    std::int64_t unknown_id, table_bits, units;
+  };
+
   enum KeySet : std::size_t { kWordStart, kContinuation };
 
   std::int32_t unknown_id_;

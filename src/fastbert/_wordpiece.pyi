@@ -13,6 +13,9 @@ class Vocabulary:
     def from_dict(tokens: dict[str, int]) -> Vocabulary: ...
     @staticmethod
     def from_lines(text: bytes) -> Vocabulary: ...
+    @staticmethod
+    def from_records(records: NDArray[np.uint8]) -> Vocabulary: ...
+    def records(self) -> bytes: ...
     def __len__(self) -> int: ...
     def token_to_id(self, token: str) -> int | None: ...
     def id_to_token(self, token_id: int) -> str | None: ...
@@ -20,8 +23,9 @@ class Vocabulary:
 class WordPieceTokenizer:
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: Vocabulary | None,
         *,
+        tables: NDArray[np.uint8] | None = None,  # in place of the vocabulary; borrowed
         clean_text: bool,
         handle_chinese_chars: bool,
         strip_accents: bool,
@@ -29,12 +33,13 @@ class WordPieceTokenizer:
         unknown_token: str,
         continuation_prefix: str,
         max_word_chars: int,
-        added_tokens: list[Any],  # objects with the fields of AddedToken in added_tokens.h
+        added_tokens: list[Any],  # tuples of the fields of AddedToken in added_tokens.h
         trim_added_spans: bool,
         keep_single_first_space: bool,
         single: _Template,
         pair: _Template,
     ) -> None: ...
+    def tables(self) -> bytes: ...
     def encode_batch(
         self,
         texts: tuple[str, ...],

@@ -9,7 +9,7 @@ from cpython.list cimport PyList_Check
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
@@ -63,12 +63,18 @@ cdef extern from * nogil:
         TextSpan()
         TextSpan(const Text* data, size_t size)
 
+    cdef cppclass ByteSpan "std::span<const std::uint8_t>":
+        ByteSpan()
+        ByteSpan(const uint8_t* data, size_t size)
+
 
 cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
     cdef cppclass CVocabulary "fastbert::Vocabulary":
         void add(string_view token, int64_t id) except +
         void add_lines(string_view text) except +
+        void add_records(string_view records) except +
         void finish() except +
+        string records() except +
         size_t size()
         int32_t id(string_view token)
         cbool contains_id(int32_t id)
@@ -85,6 +91,11 @@ cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
         string continuation_prefix
         size_t max_word_chars
 
+    cdef cppclass WordPiece:
+        WordPiece(const CVocabulary& vocabulary, const WordPieceOptions& options) except +
+        WordPiece(ByteSpan tables, const WordPieceOptions& options) except +
+        string tables() except +
+
     cdef cppclass AddedToken:
         string content
         int32_t id
@@ -98,8 +109,9 @@ cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
         cbool keep_single_first
 
     cdef cppclass Pipeline:
-        Pipeline(const CVocabulary&, const NormalizerOptions&, const WordPieceOptions&,
-                 const vector[AddedToken]&, const AddedSpanOptions&) except +
+        Pipeline(const WordPiece&, const NormalizerOptions&, const vector[AddedToken]&,
+                 const AddedSpanOptions&) except +
+        const WordPiece& model()
 
     cdef cppclass SpecialToken:
         int32_t id
@@ -132,6 +144,7 @@ cdef extern from "tokenizer/tokenizer.h" namespace "fastbert" nogil:
 
     cdef cppclass CTokenizer "fastbert::Tokenizer":
         CTokenizer(const Pipeline& pipeline, const Template& single, const Template& pair) except +
+        const Pipeline& pipeline()
         TokenBatch encode(TextSpan texts, TextSpan pairs, const EncodeOptions& options) except +
 
 
@@ -139,6 +152,12 @@ cdef string_view borrow_utf8(str text) except *:
     cdef Py_ssize_t size = 0
     cdef const char* data = PyUnicode_AsUTF8AndSize(text, &size)
     return string_view(data, <size_t>size)
+
+
+cdef const uint8_t* bytes_of(cnp.ndarray values) except NULL:
+    if cnp.PyArray_TYPE(values) != cnp.NPY_UINT8 or not cnp.PyArray_IS_C_CONTIGUOUS(values):
+        raise TypeError("bytes for the tokenizer must be a contiguous array of uint8")
+    return <const uint8_t*>cnp.PyArray_DATA(values)
 
 
 cdef string copy_utf8(str text) except *:
@@ -177,6 +196,18 @@ cdef class Vocabulary:
         self.vocabulary.add_lines(string_view(<const char*>text, <size_t>len(text)))
         self.vocabulary.finish()
         return self
+
+    @staticmethod
+    def from_records(cnp.ndarray records not None):
+        """From what `records` has returned, as an array of uint8."""
+        cdef Vocabulary self = Vocabulary()
+        self.vocabulary.add_records(string_view(<const char*>bytes_of(records), records.nbytes))
+        self.vocabulary.finish()
+        return self
+
+    def records(self):
+        """All tokens and ids in one block of bytes."""
+        return self.vocabulary.records()
 
     def __len__(self):
         return self.vocabulary.size()
@@ -221,13 +252,13 @@ cdef Template make_template(tuple fields) except *:
 cdef vector[AddedToken] make_added_tokens(list tokens) except *:
     cdef vector[AddedToken] result
     cdef AddedToken token
-    for added in tokens:
-        token.content = copy_utf8(added.content)
-        token.id = added.id
-        token.single_word = added.single_word
-        token.lstrip = added.lstrip
-        token.rstrip = added.rstrip
-        token.normalized = added.normalized
+    for content, token_id, single_word, lstrip, rstrip, normalized in tokens:
+        token.content = copy_utf8(content)
+        token.id = token_id
+        token.single_word = single_word
+        token.lstrip = lstrip
+        token.rstrip = rstrip
+        token.normalized = normalized
         result.push_back(token)
     return result
 
@@ -295,11 +326,13 @@ cdef class WordPieceTokenizer:
     """A tokenizer: immutable once made, and safe to use from many threads."""
 
     cdef unique_ptr[CTokenizer] tokenizer
+    cdef cnp.ndarray borrowed
 
     def __init__(
         self,
-        Vocabulary vocabulary not None,
+        Vocabulary vocabulary,
         *,
+        cnp.ndarray tables=None,
         cbool clean_text,
         cbool handle_chinese_chars,
         cbool strip_accents,
@@ -325,12 +358,19 @@ cdef class WordPieceTokenizer:
         cdef AddedSpanOptions added_spans
         added_spans.trim = trim_added_spans
         added_spans.keep_single_first = keep_single_first_space
+        cdef unique_ptr[WordPiece] model
+        if tables is None:
+            if vocabulary is None:
+                raise TypeError("a WordPieceTokenizer needs a vocabulary or tables")
+            model.reset(new WordPiece(vocabulary.vocabulary, wordpiece))
+        else:
+            self.borrowed = tables
+            model.reset(new WordPiece(ByteSpan(bytes_of(tables), tables.nbytes), wordpiece))
         cdef unique_ptr[Pipeline] pipeline
         pipeline.reset(
             new Pipeline(
-                vocabulary.vocabulary,
+                model.get()[0],
                 normalizer,
-                wordpiece,
                 make_added_tokens(added_tokens),
                 added_spans,
             )
@@ -338,6 +378,10 @@ cdef class WordPieceTokenizer:
         self.tokenizer.reset(
             new CTokenizer(pipeline.get()[0], make_template(single), make_template(pair))
         )
+
+    def tables(self):
+        """What takes long to make from a vocabulary; another tokenizer can be made of it."""
+        return self.tokenizer.get().pipeline().model().tables()
 
     def encode_batch(
         self,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
-from os import PathLike
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fastbert._native import _core
 from fastbert.default_model import DEFAULT_MODEL
-from fastbert.encoder import Encoder, OutputArray, OutputList
-from fastbert.hub import resolve
-from fastbert.profiling import Profile
+from fastbert.encoder import Encoder
+from fastbert.hub import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    from fastbert.encoder import OutputArray, OutputList
+    from fastbert.profiling import Profile
 
 __all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
 
@@ -55,7 +59,7 @@ def load(
         ConfigError, WeightsError: if its files are damaged or not supported.
         ValueError: if an argument is out of its range.
     """
-    directory = resolve(
+    directory = find(
         model,
         revision=revision,
         cache_folder=cache_folder,
@@ -81,19 +85,27 @@ def encode(
     texts: str | Sequence[str],
     *,
     model: str | PathLike[str] = ...,
+    compute_type: str = ...,
     profile: Literal[True],
     **options: Any,
 ) -> tuple[OutputArray | OutputList, Profile]: ...
 @overload
-def encode(texts: str, *, model: str | PathLike[str] = ..., **options: Any) -> OutputArray: ...
+def encode(
+    texts: str, *, model: str | PathLike[str] = ..., compute_type: str = ..., **options: Any
+) -> OutputArray: ...
 @overload
 def encode(
-    texts: Sequence[str], *, model: str | PathLike[str] = ..., **options: Any
+    texts: Sequence[str],
+    *,
+    model: str | PathLike[str] = ...,
+    compute_type: str = ...,
+    **options: Any,
 ) -> OutputArray | OutputList: ...
 def encode(
     texts: str | Sequence[str],
     *,
     model: str | PathLike[str] = DEFAULT_MODEL,
+    compute_type: str = "float32",
     **options: Any,
 ) -> Any:
     """Turn texts into vectors, with a model that is loaded once and kept.
@@ -104,13 +116,14 @@ def encode(
     Args:
         texts: one text, or a list of them.
         model: a directory, or a name on the Hugging Face hub.
+        compute_type: what the encoder computes with, see `load`.
         options: those of `Encoder.encode`.
 
     Returns:
         float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, and
         `profile=True` a tuple, see `Encoder.encode`.
     """
-    return _load_once(os.fspath(model)).encode(texts, **options)
+    return _load_once(os.fspath(model), compute_type=compute_type).encode(texts, **options)
 
 
 def cpu_info() -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = ["TOKENS_AT_ONCE", "Batch", "Result", "cut"]
 
@@ -16,16 +18,20 @@ __all__ = ["TOKENS_AT_ONCE", "Batch", "Result", "cut"]
 TOKENS_AT_ONCE = 8192
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
     """The texts of one native call: ids int32 (tokens,), offsets int32 (texts + 1,).
 
     `first_token` is where its ids begin in the ragged batch that it was cut from.
     """
 
-    ids: NDArray[np.int32]
-    offsets: NDArray[np.int32]
-    first_token: int = 0
+    __slots__ = ("first_token", "ids", "offsets")
+
+    def __init__(
+        self, ids: NDArray[np.int32], offsets: NDArray[np.int32], first_token: int = 0
+    ) -> None:
+        self.ids = ids
+        self.offsets = offsets
+        self.first_token = first_token
 
     @property
     def count(self) -> int:
@@ -38,8 +44,7 @@ class Batch:
         return int(np.diff(self.offsets).max(initial=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """Vectors (texts, dim) of a batch and, when asked for, those of its tokens (tokens, hidden)."""
 
     vectors: NDArray[np.float32]

@@ -212,7 +212,7 @@ def _info(_: argparse.Namespace) -> None:
     import numpy as np
 
     import fastbert
-    from fastbert.hub import own_cache
+    from fastbert.own_cache import own_cache
 
     cpu = fastbert.cpu_info()
     facts = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from fastbert.errors import ConfigError
 from fastbert.families import FAMILIES, Family
 from fastbert.json_files import JsonObject, shown
+from fastbert.model import EncoderConfig
 
 __all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
 
@@ -29,35 +29,6 @@ ACTIVATIONS = {
 
 _MAX_LAYERS = 1024
 _MAX_SIZE = 2**31 - 1  # the native code counts rows and columns in 32 bits
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderConfig:
-    """Everything about an encoder but its weights.
-
-    Attributes:
-        model_type: the family, a key of `fastbert.families.FAMILIES`.
-        vocab_size: rows of the word table.
-        hidden_size: width of a token's vector; a multiple of `num_attention_heads`.
-        num_hidden_layers: number of layers.
-        num_attention_heads: heads per layer.
-        intermediate_size: inner width of the feed-forward part.
-        hidden_act: formula of the feed-forward part: gelu, gelu_tanh, relu, silu or tanh.
-        max_position_embeddings: rows of the position table.
-        type_vocab_size: rows of the token type table.
-        layer_norm_eps: added to the variance in every layer norm.
-    """
-
-    model_type: str
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    hidden_act: str
-    max_position_embeddings: int
-    type_vocab_size: int
-    layer_norm_eps: float
 
 
 def read_config(directory: str | PathLike[str]) -> EncoderConfig:

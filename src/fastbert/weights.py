@@ -16,13 +16,22 @@ from fastbert.families import FAMILIES, Family
 from fastbert.json_files import JsonObject, shown
 from fastbert.safetensors import SafetensorsFile, open_safetensors
 
-__all__ = ["Checkpoint", "load_weights", "open_checkpoint", "tensor_shapes"]
+__all__ = [
+    "Checkpoint",
+    "Source",
+    "find_weights",
+    "load_weights",
+    "open_checkpoint",
+    "read_float32",
+    "tensor_shapes",
+]
 
 _FILE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 Checkpoint = dict[str, SafetensorsFile]  # name of a tensor -> the file that holds it
+Source = tuple[SafetensorsFile, str, tuple[int, ...]]
 
 
 def load_weights(
@@ -40,12 +49,24 @@ def load_weights(
         WeightsError: if a file is missing or damaged, or a tensor is missing, unknown, of the wrong
             shape or of a type other than F32, F16, BF16.
     """
+    return {
+        ours: read_float32(file, name, shape)
+        for ours, (file, name, shape) in find_weights(directory, config).items()
+    }
+
+
+def find_weights(directory: str | PathLike[str], config: EncoderConfig) -> dict[str, Source]:
+    """Where every tensor of the encoder lies: our name -> file, name in the file, shape.
+
+    Raises:
+        WeightsError: as `load_weights`, but for the types and shapes in the file.
+    """
     directory = Path(directory)
     family = FAMILIES[config.model_type]
     checkpoint = open_checkpoint(directory)
     sources = _encoder_tensors(directory, checkpoint, family)
     shapes = tensor_shapes(config)
-    weights = {}
+    found = {}
     for ours, theirs in family.tensor_names(config.num_hidden_layers).items():
         name = sources.pop(theirs, None)
         if name is None:
@@ -53,9 +74,9 @@ def load_weights(
                 f"{_place(directory, checkpoint)} has no tensor {theirs!r}, "
                 f"expected one of shape {shapes[ours]}"
             )
-        weights[ours] = read_float32(checkpoint[name], name, shapes[ours])
+        found[ours] = (checkpoint[name], name, shapes[ours])
     _refuse_unknown(checkpoint, sources, family)
-    return weights
+    return found
 
 
 def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:

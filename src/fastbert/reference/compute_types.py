@@ -71,7 +71,7 @@ def linear_int8(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def attention_int8(query: Array, key: Array, value: Array) -> Array:
-    """As `reference.attention`, with products of integers: 8 bits for the scores, then 12 and 11."""
+    """As `reference.attention`, in integers: of 8 bits for the scores, then of 12 and 11."""
     (query_whole, query_unit), (key_whole, key_unit) = quantize(query), quantize(key)
     scale = np.float32(1 / math.log(2) / math.sqrt(query.shape[1]))  # in front of a power of 2
     scores = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T * (query_unit * scale)
