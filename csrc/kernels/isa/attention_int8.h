@@ -18,6 +18,9 @@ constexpr int kLargestValue = 1023;
 // Tokens whose products of probabilities and values cannot overflow a sum of 32 bits:
 // 4095 * 1023 * 512 < 2^31.
 constexpr size_t kExactTokens = 512;
+constexpr int32_t kSignBits = -0x7f7f7f80;  // 0x80 in each of the four bytes
+
+static_assert(kInt8TileRows <= Vec::kLanes, "softmax_rows() holds a number of each row in a Vec");
 
 // What `scratch` holds, one after the other, in floats.
 struct IntegerAttentionScratch {
@@ -102,7 +105,7 @@ inline Vec transpose_rows(const float* rows, size_t stride, size_t count, size_t
 
 // In every lane the bytes 128 + a, 128 + b, 128 + c, 128 + d, a in the lowest.
 inline Ints unsigned_bytes(Ints a, Ints b, Ints c, Ints d) {
-  return {a.v + (b.v << 8) + (c.v << 16) + (d.v << 24) + Ints::fill(int(0x80808080)).v};
+  return {a.v + (b.v << 8) + (c.v << 16) + (d.v << 24) + Ints::fill(kSignBits).v};
 }
 
 // The quantised rows of the transposed `columns`, four bytes of every row a step.
@@ -118,7 +121,7 @@ inline void make_bytes(const float* columns, Vec inverse, size_t steps, const St
 
 // The keys, transposed in panels of signed bytes. Returns the largest of their scales.
 float pack_keys(const AttentionArgs& args, const IntegerAttentionScratch& at) {
-  const Ints sign_bits = Ints::fill(int(0x80808080));
+  const Ints sign_bits = Ints::fill(kSignBits);
   float* const columns = args.scratch + at.columns;
   Vec top_unit = Vec::zero();
   for (size_t n = 0; n < args.tokens; n += Vec::kLanes) {
@@ -255,11 +258,19 @@ void integer_scores(const AttentionArgs& args, const IntegerAttentionScratch& at
   const int32_t* start = reinterpret_cast<const int32_t*>(args.scratch + at.key_start);
   for (size_t n = 0; n < args.tokens; n += kPanelColumns) {
     const size_t missing = args.tokens - n < kPanelColumns ? kPanelColumns - (args.tokens - n) : 0;
-    kIntegerTiles<ScoreBytes>.of[height](
-        {args.scratch + at.queries + first, kDot, at.query_stride * sizeof(float),
-         args.scratch + at.keys + n * at.key_steps, at.key_steps, start + n, nullptr,
-         args.scratch + at.key_scales + n, kKeyBias.of + missing, 0, args.scratch + at.scores + n,
-         at.score_stride, {}});
+    kIntegerTiles<ScoreBytes>.of[height]({args.scratch + at.queries + first,
+                                          kDot,
+                                          at.query_stride * sizeof(float),
+                                          args.scratch + at.keys + n * at.key_steps,
+                                          at.key_steps,
+                                          start + n,
+                                          nullptr,
+                                          args.scratch + at.key_scales + n,
+                                          kKeyBias.of + missing,
+                                          0,
+                                          args.scratch + at.scores + n,
+                                          at.score_stride,
+                                          {}});
   }
 }
 
@@ -269,7 +280,7 @@ void softmax_rows(const AttentionArgs& args, const IntegerAttentionScratch& at, 
   float* const scores = args.scratch + at.scores;
   const float* const scales = args.scratch + at.query_scales + first;
   const float* const lowest = args.scratch + at.lowest + first;
-  float top[kInt8TileRows], total[Vec::kLanes];
+  float top[kInt8TileRows], total[kInt8TileRows];
   for (size_t r = 0; r < height; ++r) top[r] = largest(scores + r * at.score_stride, args.tokens);
   for (size_t r = 0; r < height; ++r)
     total[r] =

@@ -150,13 +150,16 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
   return sum;
 }
 
-// In every lane: sum + the two products of its signed 16-bit numbers.
+inline Vec to_floats(Ints a) { return {__builtin_convertvector(a.v, Vec::Floats)}; }
+
+// In every lane: sum + the two products of its signed 16-bit numbers, whose sum shall be at most
+// 2^24: floats are exact so far, and SSE2 has no 32-bit product of integers.
 inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
-  const Vec::Ints low = ((a.v << 16) >> 16) * ((b.v << 16) >> 16);
-  return {sum.v + low + (a.v >> 16) * (b.v >> 16)};
+  const Vec low = to_floats({(a.v << 16) >> 16}) * to_floats({(b.v << 16) >> 16});
+  const Vec both = low + to_floats({a.v >> 16}) * to_floats({b.v >> 16});
+  return {sum.v + __builtin_convertvector(both.v, Vec::Ints)};
 }
 
-inline Vec to_floats(Ints a) { return {__builtin_convertvector(a.v, Vec::Floats)}; }
 // The nearest integers.
 inline Ints to_ints(Vec a) { return {__builtin_convertvector(round(a).v, Vec::Ints)}; }
 
