@@ -124,6 +124,73 @@ def test_attention_of_large_scores_is_still_a_mean(kernels, rng):
     assert (got >= value.min(axis=0) - 1e-5).all()
 
 
+def softmax_scale(size):
+    return np.float32(np.log2(np.e) / np.sqrt(size))
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 64, 65, 130, 513, 1030])
+@pytest.mark.parametrize("size", [5, 8, 26, 32, 64])
+def test_attention_int8_agrees_with_its_definition(kernels, tokens, size, rng):
+    query, key, value = (normal(rng, tokens, size) for _ in range(3))
+    scale = softmax_scale(size)
+    got = kernels.attention_int8(query, key, value, scale)
+    expected = compute_types.attention_int8(query, key, value)
+    # The kernel's 2^x is off by up to 7.5e-5, so one probability in three is rounded to the next
+    # step: 1 of a sum that is 4095 at least, times a value's distance from the mean, 4 at most.
+    # Several in a row mostly cancel.
+    np.testing.assert_allclose(got, expected, atol=4 / 4095)
+
+
+@pytest.mark.parametrize("tokens", [1, 14, 130, 600])
+def test_attention_int8_agrees_with_float64(kernels, tokens, rng):
+    query, key, value = (normal(rng, tokens, 32) for _ in range(3))
+    got = kernels.attention_int8(query, key, value, softmax_scale(32))
+    error = got - reference.attention(query.astype(np.float64), key, value)
+    assert np.sqrt(np.mean(error**2)) < 4e-3
+
+
+def test_a_row_of_attention_int8_does_not_depend_on_which_others_are_wanted(kernels, rng):
+    query, key, value = (normal(rng, 70, 26) for _ in range(3))
+    whole = kernels.attention_int8(query, key, value)
+    for begin, end in [(0, 1), (0, 70), (1, 14), (17, 18), (33, 70), (69, 70), (5, 5)]:
+        part = kernels.attention_int8(query, key, value, 1.0, begin, end)
+        expected = np.zeros_like(whole)
+        expected[begin:end] = whole[begin:end]
+        np.testing.assert_array_equal(part, expected)
+
+
+def test_attention_int8_hands_on_nan(kernels, rng):
+    arrays = [normal(rng, 19, 32) for _ in range(3)]
+    for broken in range(3):
+        for bad in (np.nan, np.inf):
+            query, key, value = (x.copy() for x in arrays)
+            (query, key, value)[broken][3, 5] = bad
+            got = kernels.attention_int8(query, key, value)
+            expected = np.zeros_like(got, bool)
+            # Of a query its row, of a key everything, of a value its column.
+            expected[[np.s_[3], np.s_[:], np.s_[:, 5]][broken]] = True
+            np.testing.assert_array_equal(~np.isfinite(got), expected)
+
+
+@pytest.mark.parametrize("size", [1e-38, 1e-20, 40, 1e4, 1e15])
+def test_attention_int8_of_any_scores_is_still_a_mean(kernels, size, rng):
+    query, key = normal(rng, 20, 32, scale=size), normal(rng, 20, 32, scale=size)
+    value = normal(rng, 20, 32)
+    got = kernels.attention_int8(query, key, value)
+    step = np.abs(value).max(axis=0) / 1023
+    assert (got <= value.max(axis=0) + step).all()
+    assert (got >= value.min(axis=0) - step).all()
+
+
+@pytest.mark.parametrize("tokens", [1, 17])
+def test_attention_int8_of_zeros_is_their_mean(kernels, tokens, rng):
+    zero, value = np.zeros((tokens, 8), np.float32), normal(rng, tokens, 8)
+    np.testing.assert_array_equal(kernels.attention_int8(zero, zero, zero), zero)
+    got = kernels.attention_int8(zero, zero, value)
+    step = np.abs(value).max() / 1023
+    np.testing.assert_allclose(got, np.tile(value.mean(axis=0), (tokens, 1)), atol=step)
+
+
 @pytest.mark.parametrize("outputs", [1, 8, 30, 32, 70])
 @pytest.mark.parametrize("inner", [1, 9, 16, 40])
 def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
@@ -181,7 +248,7 @@ def test_rotation_keeps_products(columns, rng):
 @pytest.mark.parametrize("rows", [1, 2, 6, 13, 40])
 @pytest.mark.parametrize("outputs", [1, 8, 31, 33, 96])
 @pytest.mark.parametrize("inputs", [1, 15, 40, 64, 312, 1536])
-def test_linear_of_other_compute_types_agrees_with_reference(
+def test_linear_of_other_compute_types_agrees_with_reference(  # noqa: PLR0917
     isa, compute_type, rows, outputs, inputs, rng
 ):
     x, weight = normal(rng, rows, inputs), normal(rng, outputs, inputs)

@@ -92,21 +92,30 @@ def test_first_tokens_alone_are_the_same(model, compute_type, threads, lengths):
     np.testing.assert_array_equal(alone, both[:, : config.hidden_size])
 
 
-# Where a number falls between two bytes, a rounding of a float decides: one step of one element.
-ROUNDING = {"float32": 2e-5, "bfloat16": 2e-5, "int8": 5e-2}
+@pytest.mark.parametrize("isa", ISAS)
+def test_bfloat16_agrees_with_reference(model, isa):
+    config, weights = model
+    ids, offsets, _ = batch(config, LENGTHS)
+    got = native(model, isa, "bfloat16").forward(ids, offsets)
+    expected = reference.forward(
+        ids, offsets, config, weights, poolings=(), compute_type="bfloat16"
+    )
+    np.testing.assert_allclose(got, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("compute_type", ["bfloat16", "int8"])
-def test_other_compute_types_agree_with_reference(model, isa, compute_type):
+def test_int8_agrees_with_reference(model, isa):
     config, weights = model
     ids, offsets, _ = batch(config, LENGTHS)
-    got = native(model, isa, compute_type).forward(ids, offsets)
-    expected = reference.forward(
-        ids, offsets, config, weights, poolings=(), compute_type=compute_type
-    )
-    np.testing.assert_allclose(got, expected, atol=ROUNDING[compute_type])
-    assert np.abs(got - expected).mean() < ROUNDING[compute_type] / 20
+    got = native(model, isa, "int8").forward(ids, offsets)
+    expected = reference.forward(ids, offsets, config, weights, poolings=(), compute_type="int8")
+    difference = np.abs(got - expected)
+    # Most rows are the same to roundings of floats. Where a number lies half way between two
+    # integers, such a rounding decides, and what follows from it is what int8 does to any number.
+    assert (difference.max(axis=1) < 2e-5).mean() > 0.4
+    error = np.abs(reference.forward(ids, offsets, config, weights, poolings=()) - expected)
+    assert difference.max() < 2 * error.max()
+    assert difference.mean() < error.mean() / 2
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -44,28 +44,16 @@ struct Kernels {
     return y;
   }
 
+  // The rows [begin, end) of one text's attention, the others zero; end < 0: to the last.
   FloatArray attention(const py::object& query, const py::object& key, const py::object& value,
-                       float scale) const {
-    const float* q = checked<float>(query, "query", {-1, -1});
-    const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
-    const float* k = checked<float>(key, "key", {tokens, size});
-    const float* v = checked<float>(value, "value", {tokens, size});
-    // One buffer, as in a real batch.
-    const std::size_t stride = 3 * size;
-    std::vector<float> qkv(tokens * stride, 0.0f);
-    for (py::ssize_t t = 0; t < tokens; ++t) {
-      float* row = qkv.data() + t * stride;
-      std::copy_n(q + t * size, size, row);
-      std::copy_n(k + t * size, size, row + size);
-      std::copy_n(v + t * size, size, row + 2 * size);
-    }
-    std::vector<float> scratch(table->attention_scratch(tokens, size));
-    FloatArray y({tokens, size});
-    table->attention({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride,
-                      y.mutable_data(), static_cast<std::size_t>(size), scratch.data(),
-                      static_cast<std::size_t>(tokens), static_cast<std::size_t>(size), scale, 0,
-                      static_cast<std::size_t>(tokens)});
-    return y;
+                       float scale, py::ssize_t begin, py::ssize_t end) const {
+    return attend(table->attention, table->attention_scratch, query, key, value, scale, begin, end);
+  }
+
+  FloatArray attention_int8(const py::object& query, const py::object& key, const py::object& value,
+                            float scale, py::ssize_t begin, py::ssize_t end) const {
+    return attend(table->attention_int8, table->attention_int8_scratch, query, key, value, scale,
+                  begin, end);
   }
 
   // The bytes and the scales of rows.
@@ -94,6 +82,36 @@ struct Kernels {
       for (std::size_t n = 0; n < width; ++n) row_of[n] = rows + (p * columns + n) * inner;
       table->pack({row_of.data(), width, inner, y.mutable_data(p), nullptr});
     }
+    return y;
+  }
+
+ private:
+  static FloatArray attend(void (*kernel)(const AttentionArgs&),
+                           std::size_t (*scratch_size)(std::size_t, std::size_t),
+                           const py::object& query, const py::object& key, const py::object& value,
+                           float scale, py::ssize_t begin, py::ssize_t end) {
+    const float* q = checked<float>(query, "query", {-1, -1});
+    const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
+    const float* k = checked<float>(key, "key", {tokens, size});
+    const float* v = checked<float>(value, "value", {tokens, size});
+    end = std::clamp<py::ssize_t>(end < 0 ? tokens : end, 0, tokens);
+    begin = std::clamp<py::ssize_t>(begin, 0, end);
+    // One buffer, as in a real batch.
+    const std::size_t stride = 3 * size;
+    std::vector<float> qkv(tokens * stride, 0.0f);
+    for (py::ssize_t t = 0; t < tokens; ++t) {
+      float* row = qkv.data() + t * stride;
+      std::copy_n(q + t * size, size, row);
+      std::copy_n(k + t * size, size, row + size);
+      std::copy_n(v + t * size, size, row + 2 * size);
+    }
+    std::vector<float> scratch(scratch_size(tokens, size));
+    FloatArray y({tokens, size});
+    std::fill_n(y.mutable_data(), tokens * size, 0.0f);
+    kernel({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride, y.mutable_data(),
+            static_cast<std::size_t>(size), scratch.data(), static_cast<std::size_t>(tokens),
+            static_cast<std::size_t>(size), scale, static_cast<std::size_t>(begin),
+            static_cast<std::size_t>(end)});
     return y;
   }
 };
@@ -165,7 +183,9 @@ void register_kernels(py::module_& m) {
            py::arg("eps"), py::arg("residual") = py::none())
       .def("activate", &Kernels::activate, py::arg("activation"), py::arg("x"))
       .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"),
-           py::arg("scale") = 1.0f)
+           py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1)
+      .def("attention_int8", &Kernels::attention_int8, py::arg("query"), py::arg("key"),
+           py::arg("value"), py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1)
       .def("quantize", &Kernels::quantize, py::arg("x"), py::arg("activation") = "identity")
       .def("pack", &Kernels::pack, py::arg("weight"));
   m.def("peak_gops", &peak_gops, py::arg("isa"), py::arg("compute_type") = "float32",

@@ -244,6 +244,7 @@ void Encoder::attend(const Run& run, bool first_tokens) const {
   Workspace& b = run.buffers;
   const std::size_t heads = config_.num_attention_heads, size = config_.head_size();
   float* const scratch = b.scratch + run.everyone.rank * b.scratch_size;
+  const auto attention = type_ == ComputeType::int8 ? kernels_.attention_int8 : kernels_.attention;
   run.team.share(run.text_count * heads, [&](std::size_t i) {
     const Placed& text = run.texts[i / heads];
     const Run::Part part = run.part(text);
@@ -251,10 +252,9 @@ void Encoder::attend(const Run& run, bool first_tokens) const {
     if (part.begin >= end) return;
     const std::size_t row = first_tokens ? i / heads : text.row;
     const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
-    kernels_.attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size,
-                        b.qkv_stride, b.context + row * b.hidden_stride + i % heads * size,
-                        b.hidden_stride, scratch, text.tokens, size, score_scale_, part.begin,
-                        end});
+    attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size, b.qkv_stride,
+               b.context + row * b.hidden_stride + i % heads * size, b.hidden_stride, scratch,
+               text.tokens, size, score_scale_, part.begin, end});
   });
 }
 

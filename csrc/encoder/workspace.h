@@ -25,7 +25,9 @@ struct Workspace {
         qkv_stride(row_stride(3 * config.hidden_size)),
         ffn_stride(row_stride(config.intermediate_size)),
         quantized_stride(byte_stride(std::max(config.hidden_size, config.intermediate_size))),
-        scratch_size(round_up(std::max({kernels.attention_scratch(length, config.head_size()),
+        scratch_size(round_up(std::max({(type == ComputeType::int8 ? kernels.attention_int8_scratch
+                                                                   : kernels.attention_scratch)(
+                                            length, config.head_size()),
                                         config.hidden_size, config.intermediate_size}) +
                                   64,
                               16)),

@@ -142,6 +142,8 @@ struct KernelTable {
   void (*quantize)(const QuantizeArgs& args);
   void (*attention)(const AttentionArgs& args);
   std::size_t (*attention_scratch)(std::size_t tokens, std::size_t head_size);
+  void (*attention_int8)(const AttentionArgs& args);
+  std::size_t (*attention_int8_scratch)(std::size_t tokens, std::size_t head_size);
   void (*layer_norm)(const LayerNormArgs& args);
   void (*embed)(const EmbedArgs& args);
   void (*activate)(const ActivateArgs& args);

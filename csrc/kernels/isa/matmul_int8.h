@@ -12,29 +12,37 @@ namespace {
 constexpr size_t kDot = 4;  // products of one dot()
 
 // sum[r, :] = start[:] + sum over k of x[r, k] * panel[k, :] for kRows rows of one panel, then
-// y[r, :] = bias + x_scales[r] * scales * sum[r, :].
-struct Int8Tile {
-  const uint8_t* x;
-  size_t x_stride;
-  const int8_t* panel;  // (steps, kPanelColumns, kDot)
+// y[r, :] = bias[r, :] + x_scales[r] * scales * sum[r, :]. A step takes kDot bytes of each row and
+// of each column.
+struct IntegerTile {
+  const void* x;
+  size_t x_stride, x_step;  // bytes from row to row, and from step to step
+  const void* panel;        // (steps, kPanelColumns, kDot) bytes
   size_t steps;
   const int32_t* start;   // (kPanelColumns)
   const float* x_scales;  // (kRows)
   const float* scales;    // (kPanelColumns)
-  const float* bias;      // (kPanelColumns)
+  const float* bias;  // (kRows, kPanelColumns), rows bias_stride apart: 0 for one that all share
+  size_t bias_stride;
   float* y;
   size_t y_stride;
   Ahead ahead;
 };
 
-template <int kRows>
-void int8_tile(const Int8Tile& t) {
+// Unsigned bytes times signed ones.
+struct Bytes {
+  static constexpr bool kScaleRows = true;  // false: as if x_scales were 1
+  static Ints add(Ints sum, Ints a, Ints b) { return dot(sum, a, b); }
+};
+
+template <class Products, int kRows>
+void integer_tile(const IntegerTile& t) {
   Ints sum[kRows][2];
   const Ints start0 = Ints::load(t.start), start1 = Ints::load(t.start + Vec::kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) sum[r][0] = start0, sum[r][1] = start1;
-  const uint8_t* x = t.x;
-  const int8_t* panel = t.panel;
+  const char* x = static_cast<const char*>(t.x);
+  const char* panel = static_cast<const char*>(t.panel);
   Ahead ahead = t.ahead;
   for (size_t k = t.steps; k != 0; --k) {
     ahead.fetch();
@@ -42,31 +50,37 @@ void int8_tile(const Int8Tile& t) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Ints a = Ints::fill_bytes(x + r * t.x_stride);
-      sum[r][0] = dot(sum[r][0], a, b0);
-      sum[r][1] = dot(sum[r][1], a, b1);
+      sum[r][0] = Products::add(sum[r][0], a, b0);
+      sum[r][1] = Products::add(sum[r][1], a, b1);
     }
-    x += kDot;
+    x += t.x_step;
     panel += kDot * kPanelColumns;
   }
   const Vec scale0 = Vec::load(t.scales), scale1 = Vec::load(t.scales + Vec::kLanes);
-  const Vec bias0 = Vec::load(t.bias), bias1 = Vec::load(t.bias + Vec::kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    const Vec scale = Vec::fill(t.x_scales[r]);
+    const float* bias = t.bias + r * t.bias_stride;
     float* y = t.y + r * t.y_stride;
-    fma(to_floats(sum[r][0]) * scale0, scale, bias0).store(y);
-    fma(to_floats(sum[r][1]) * scale1, scale, bias1).store(y + Vec::kLanes);
+    Vec y0 = to_floats(sum[r][0]), y1 = to_floats(sum[r][1]), scale[2] = {scale0, scale1};
+    if (Products::kScaleRows) {
+      y0 = y0 * scale0, y1 = y1 * scale1;
+      scale[0] = scale[1] = Vec::fill(t.x_scales[r]);
+    }
+    fma(y0, scale[0], Vec::load(bias)).store(y);
+    fma(y1, scale[1], Vec::load(bias + Vec::kLanes)).store(y + Vec::kLanes);
   }
 }
 
-struct Int8Tiles {
-  using Argument = Int8Tile;
+template <class Products>
+struct IntegerTiles {
+  using Argument = IntegerTile;
   template <int kRows>
   static void run(const Argument& t) {
-    int8_tile<kRows>(t);
+    integer_tile<Products, kRows>(t);
   }
 };
-constexpr auto kInt8Tiles = tile_table<Int8Tiles, kInt8TileRows>();
+template <class Products>
+constexpr auto kIntegerTiles = tile_table<IntegerTiles<Products>, kInt8TileRows>();
 
 // The order of matmul().
 void matmul_int8(const MatmulInt8Args& args) {
@@ -78,10 +92,10 @@ void matmul_int8(const MatmulInt8Args& args) {
     const size_t column = p * kPanelColumns;
     NextPanel next(panel + panel_size, panel_size, args.rows, kInt8TileRows, steps);
     for_each_tile<kInt8TileRows>(args.rows, [&](size_t row, size_t height) {
-      kInt8Tiles.of[height]({args.x + row * args.x_stride, args.x_stride, panel, steps,
-                             args.start + column, args.x_scales + row, args.scales + column,
-                             args.bias + column, args.y + row * args.y_stride + column,
-                             args.y_stride, next.share()});
+      kIntegerTiles<Bytes>.of[height](
+          {args.x + row * args.x_stride, args.x_stride, kDot, panel, steps, args.start + column,
+           args.x_scales + row, args.scales + column, args.bias + column, 0,
+           args.y + row * args.y_stride + column, args.y_stride, next.share()});
     });
   }
 }

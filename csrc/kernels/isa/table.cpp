@@ -1,6 +1,7 @@
 // The one source that is compiled once per instruction set; table() is the only symbol it exports.
 #include "activation.h"
 #include "attention.h"
+#include "attention_int8.h"
 #include "kernels/kernels.h"
 #include "layer_norm.h"
 #include "matmul.h"
@@ -25,6 +26,8 @@ const KernelTable& table() {
       quantize,
       attention,
       attention_scratch,
+      attention_int8,
+      attention_int8_scratch,
       layer_norm,
       embed,
       activate,

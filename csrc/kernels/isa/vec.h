@@ -7,7 +7,8 @@
 //   swap_pairs, swap_neighbours (of each quad of lanes), max_magnitude
 //   transpose  of a square of kLanes registers
 //   widen      bfloat16 to floats; store_bytes: floats to bytes
-//   Ints       kLanes integers or four times as many bytes; dot (products of bytes), to_floats
+//   Ints       kLanes integers or four times as many bytes; dot (products of bytes), dot_pairs (of
+//              16-bit numbers), to_floats, to_ints, to_shorts
 #pragma once
 
 #if defined(__AVX512F__)

@@ -122,6 +122,7 @@ struct Ints {
   static Ints load(const void* p) {
     return {(Lanes)_mm256_loadu_si256(static_cast<const __m256i*>(p))};
   }
+  void store(void* p) const { _mm256_storeu_si256(static_cast<__m256i*>(p), (__m256i)v); }
   // The four bytes at p in every lane.
   static Ints fill_bytes(const void* p) {
     int32_t bytes;
@@ -130,15 +131,18 @@ struct Ints {
   }
 };
 
+#if defined(FASTBERT_EVEX_VNNI)
+#define FASTBERT_VNNI(name) "%{evex%} " #name  // for tests on a CPU that has AVX-512 VNNI only
+#else
+#define FASTBERT_VNNI(name) "%{vex%} " #name
+#endif
+
 // In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly.
 inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 #if defined(__AVXVNNI__)
-#if defined(FASTBERT_EVEX_VNNI)
-#define FASTBERT_DPBUSD "%{evex%} vpdpbusd"  // for tests on a CPU that has AVX-512 VNNI only
-#else
-#define FASTBERT_DPBUSD "%{vex%} vpdpbusd"
-#endif
-  asm(FASTBERT_DPBUSD " %2, %1, %0" : "+x"(sum.v) : "x"(unsigned_bytes.v), "x"(signed_bytes.v));
+  asm(FASTBERT_VNNI(vpdpbusd) " %2, %1, %0"
+      : "+x"(sum.v)
+      : "x"(unsigned_bytes.v), "x"(signed_bytes.v));
   return sum;
 #else
   // Through 16 bits: the multiply-add of bytes (vpmaddubsw) saturates.
@@ -150,7 +154,25 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 #endif
 }
 
+// In every lane: sum + the two products of its signed 16-bit numbers.
+inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__AVXVNNI__)
+  asm(FASTBERT_VNNI(vpdpwssd) " %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
+  return sum;
+#else
+  return {sum.v + (Ints::Lanes)_mm256_madd_epi16((__m256i)a.v, (__m256i)b.v)};
+#endif
+}
+
 inline Vec to_floats(Ints a) { return {_mm256_cvtepi32_ps((__m256i)a.v)}; }
+// The nearest integers.
+inline Ints to_ints(Vec a) { return {(Ints::Lanes)_mm256_cvtps_epi32(a.v)}; }
+
+// The lanes of first, then of second, as 16-bit numbers.
+inline Ints to_shorts(Ints first, Ints second) {
+  const __m256i mixed = _mm256_packs_epi32((__m256i)first.v, (__m256i)second.v);
+  return {(Ints::Lanes)_mm256_permute4x64_epi64(mixed, 0xd8)};
+}
 
 // The transpose of the 8 x 8 matrix whose rows are r[0] .. r[7].
 inline void transpose(Vec (&r)[8]) {

@@ -105,6 +105,7 @@ struct Ints {
 
   static Ints fill(int32_t x) { return {(Lanes)_mm512_set1_epi32(x)}; }
   static Ints load(const void* p) { return {(Lanes)_mm512_loadu_si512(p)}; }
+  void store(void* p) const { _mm512_storeu_si512(p, (__m512i)v); }
   // The four bytes at p in every lane.
   static Ints fill_bytes(const void* p) {
     int32_t bytes;
@@ -128,7 +129,26 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 #endif
 }
 
+// In every lane: sum + the two products of its signed 16-bit numbers.
+inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__AVX512VNNI__)
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+  return sum;
+#else
+  return {sum.v + (Ints::Lanes)_mm512_madd_epi16((__m512i)a.v, (__m512i)b.v)};
+#endif
+}
+
 inline Vec to_floats(Ints a) { return {_mm512_cvtepi32_ps((__m512i)a.v)}; }
+// The nearest integers.
+inline Ints to_ints(Vec a) { return {(Ints::Lanes)_mm512_cvtps_epi32(a.v)}; }
+
+// The lanes of first, then of second, as 16-bit numbers.
+inline Ints to_shorts(Ints first, Ints second) {
+  const __m512i mixed = _mm512_packs_epi32((__m512i)first.v, (__m512i)second.v);
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  return {(Ints::Lanes)_mm512_permutexvar_epi64(order, mixed)};
+}
 
 // The transpose of the 16 x 16 matrix whose rows are r[0] .. r[15].
 inline void transpose(Vec (&r)[16]) {

@@ -114,7 +114,8 @@ inline void widen(const BFloat16Pair* p, Vec& first, Vec& second) {
 
 // Four 32-bit integers, or sixteen bytes.
 struct Ints {
-  Vec::Ints v;
+  typedef Vec::Ints Lanes;
+  Lanes v;
 
   static Ints fill(int32_t x) { return {Vec::Ints{x, x, x, x}}; }
   static Ints load(const void* p) {
@@ -122,6 +123,7 @@ struct Ints {
     memcpy(&r.v, p, sizeof r.v);
     return r;
   }
+  void store(void* p) const { memcpy(p, &v, sizeof v); }
   // The four bytes at p in every lane.
   static Ints fill_bytes(const void* p) {
     int32_t bytes;
@@ -149,6 +151,25 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 }
 
 inline Vec to_floats(Ints a) { return {__builtin_convertvector(a.v, Vec::Floats)}; }
+
+// In every lane: sum + the two products of its signed 16-bit numbers, whose sum shall be at most
+// 2^24: floats are exact so far, and SSE2 has no 32-bit product of integers.
+inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
+  const Vec low = to_floats({(a.v << 16) >> 16}) * to_floats({(b.v << 16) >> 16});
+  const Vec both = low + to_floats({a.v >> 16}) * to_floats({b.v >> 16});
+  return {sum.v + __builtin_convertvector(both.v, Vec::Ints)};
+}
+
+// The nearest integers.
+inline Ints to_ints(Vec a) { return {__builtin_convertvector(round(a).v, Vec::Ints)}; }
+
+// The lanes of first, then of second, as 16-bit numbers.
+inline Ints to_shorts(Ints first, Ints second) {
+  typedef short Shorts __attribute__((vector_size(8)));
+  const Shorts shorts[2] = {__builtin_convertvector(first.v, Shorts),
+                            __builtin_convertvector(second.v, Shorts)};
+  return Ints::load(shorts);
+}
 
 // The transpose of the 4 x 4 matrix whose rows are r[0] .. r[3].
 inline void transpose(Vec (&r)[4]) {

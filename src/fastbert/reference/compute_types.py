@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 _MOST_BLOCKS = 8
-_PROBABILITY_ONE = 4095  # probabilities are whole multiples of 1 / 4095
 _MOST_VALUE = 1023  # values are whole numbers up to this, in units of their own
+# 4095 times 2^x for |x| <= 1/2, to 7.5e-5: a third of what rounding to whole numbers may change.
+_POWER = (225.927985, 993.492546, 2838.90374, 4094.70546)
 
 
 def bfloat16(x: Array) -> Array:
@@ -70,13 +71,18 @@ def linear_int8(x: Array, weight: Array, bias: Array) -> Array:
     return sums * (weight_unit.T / np.float32(factor)) * x_unit + bias
 
 
+def probabilities(x: Array) -> NDArray[np.int64]:
+    """2^x for x <= 0, as whole multiples of 1 / 4095."""
+    whole = np.rint(x)
+    return np.rint(np.ldexp(np.polyval(_POWER, x - whole), whole.astype(int))).astype(np.int64)
+
+
 def attention_int8(query: Array, key: Array, value: Array) -> Array:
     """As `reference.attention`, in integers: of 8 bits for the scores, then of 12 and 11."""
     (query_whole, query_unit), (key_whole, key_unit) = quantize(query), quantize(key)
     scale = np.float32(1 / math.log(2) / math.sqrt(query.shape[1]))  # in front of a power of 2
-    scores = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T * (query_unit * scale)
-    powers = np.exp2(scores - scores.max(axis=1, keepdims=True))
-    weights = np.rint(powers * np.float32(_PROBABILITY_ONE)).astype(np.int64)
+    scores = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T
+    weights = probabilities((scores - scores.max(axis=1, keepdims=True)) * (query_unit * scale))
     value_whole, value_unit = quantize(value.T, _MOST_VALUE)  # one unit for each of the D columns
     return (weights @ value_whole.T / weights.sum(axis=1, keepdims=True) * value_unit.T).astype(
         np.float32
