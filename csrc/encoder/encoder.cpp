@@ -159,8 +159,8 @@ void Encoder::run_chunk(const Run& run, const Output& output) const {
 
 void Encoder::self_attention(const Run& run, std::size_t index, bool first_tokens) const {
   Workspace& b = run.buffers;
-  product(run, packed_.layer(index).query_key_value, b.hidden, b.hidden_stride, b.qkv, b.qkv_stride,
-          Activation::identity);
+  product(run, packed_.layer(index).query_key_value, b.hidden, b.hidden_stride, b.qkv,
+          b.wide_stride, Activation::identity);
   run.meet();  // attention reads the keys and values of all rows
   run.lap(Step::query_key_value);
   attend(run, first_tokens);
@@ -205,10 +205,10 @@ void Encoder::feed_forward(const Run& run, std::size_t index) const {
   add_and_norm(run, weights.attention_norm);
   run.lap(Step::norm);
 
-  product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.ffn_stride, config_.hidden_act);
+  product(run, packed.ffn_in, b.hidden, b.hidden_stride, b.ffn, b.wide_stride, config_.hidden_act);
   run.lap(Step::ffn_in);
-  quantize(run, b.ffn, b.ffn_stride, config_.intermediate_size, config_.hidden_act);
-  product(run, packed.ffn_out, b.ffn, b.ffn_stride, b.product, b.hidden_stride,
+  quantize(run, b.ffn, b.wide_stride, config_.intermediate_size, config_.hidden_act);
+  product(run, packed.ffn_out, b.ffn, b.wide_stride, b.product, b.hidden_stride,
           Activation::identity);
   run.lap(Step::ffn_out);
   add_and_norm(run, weights.ffn_norm);
@@ -251,8 +251,8 @@ void Encoder::attend(const Run& run, bool first_tokens) const {
     const std::size_t end = first_tokens ? std::min<std::size_t>(part.end, 1) : part.end;
     if (part.begin >= end) return;
     const std::size_t row = first_tokens ? i / heads : text.row;
-    const float* query = b.qkv + text.row * b.qkv_stride + i % heads * size;
-    attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size, b.qkv_stride,
+    const float* query = b.qkv + text.row * b.wide_stride + i % heads * size;
+    attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size, b.wide_stride,
                b.context + row * b.hidden_stride + i % heads * size, b.hidden_stride, scratch,
                text.tokens, size, score_scale_, part.begin, end});
   });
@@ -264,7 +264,8 @@ void Encoder::product(const Run& run, const PackedLinear& linear, const float* x
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
   const Workspace& b = run.buffers;
-  const Input input{x, x_stride, b.bytes.get(), b.quantized_stride, b.scales.data()};
+  const Input input{x, x_stride, quantized(run, linear.inputs), byte_stride(linear.inputs),
+                    b.scales.data()};
   const std::size_t members = run.team.size, panels = linear.panel_count, rows = run.rows();
   const std::size_t group =
       members == 1 ? panels : std::max<std::size_t>(1, panels / (8 * members));
@@ -307,9 +308,17 @@ void Encoder::quantize_rows(const Run& run, std::size_t row, std::size_t rows, c
                             std::size_t stride, std::size_t columns, Activation activation) const {
   if (type_ != ComputeType::int8) return;
   Workspace& b = run.buffers;
-  kernels_.quantize({activation, x + row * stride, stride, b.bytes.get() + row * b.quantized_stride,
-                     b.quantized_stride, b.scales.data() + row, rows, columns,
+  const std::size_t y_stride = byte_stride(columns);
+  kernels_.quantize({activation, x + row * stride, stride, quantized(run, columns) + row * y_stride,
+                     y_stride, b.scales.data() + row, rows, columns,
                      b.scratch + run.everyone.rank * b.scratch_size});
+}
+
+// Row 0 of the bytes where they are `columns` long: close together, for the caches, but each
+// member's rows within the room that they have when they are longest.
+std::uint8_t* Encoder::quantized(const Run& run, std::size_t columns) const {
+  const Workspace& b = run.buffers;
+  return b.bytes.get() + run.row_begin * (b.quantized_stride - byte_stride(columns));
 }
 
 void Encoder::deliver(const Run& run, const Output& output) const {

@@ -100,6 +100,7 @@ class Encoder {
                 Activation activation) const;
   void quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
                      std::size_t stride, std::size_t columns, Activation activation) const;
+  std::uint8_t* quantized(const Run& run, std::size_t columns) const;
   void deliver(const Run& run, const Output& output) const;
 
   const KernelTable& kernels_;

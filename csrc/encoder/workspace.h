@@ -22,8 +22,7 @@ struct Workspace {
         length(length_),
         members(members_),
         hidden_stride(row_stride(config.hidden_size)),
-        qkv_stride(row_stride(3 * config.hidden_size)),
-        ffn_stride(row_stride(config.intermediate_size)),
+        wide_stride(row_stride(std::max(3 * config.hidden_size, config.intermediate_size))),
         quantized_stride(byte_stride(std::max(config.hidden_size, config.intermediate_size))),
         scratch_size(round_up(std::max({(type == ComputeType::int8 ? kernels.attention_int8_scratch
                                                                    : kernels.attention_scratch)(
@@ -31,8 +30,7 @@ struct Workspace {
                                         config.hidden_size, config.intermediate_size}) +
                                   64,
                               16)),
-        floats(allocate<float>(rows * (3 * hidden_stride + qkv_stride + ffn_stride) +
-                               members * scratch_size)),
+        floats(allocate<float>(rows * (3 * hidden_stride + wide_stride) + members * scratch_size)),
         bytes(allocate<std::uint8_t>(type == ComputeType::int8 ? rows * quantized_stride : 0)),
         scales(type == ComputeType::int8 ? rows : 0),
         ids(rows),
@@ -40,12 +38,12 @@ struct Workspace {
         type_ids(rows) {
     hidden = floats.get();
     context = hidden + rows * hidden_stride;
-    product = context + rows * hidden_stride;
-    qkv = product + rows * hidden_stride;
-    // Alone, query, key and value are done with before ffn is filled: the same memory is still in
-    // the cache. In a team, another member may be one step behind or ahead.
-    ffn = members == 1 ? qkv : qkv + rows * qkv_stride;
-    scratch = qkv + rows * (qkv_stride + ffn_stride);
+    // What attention gathered is done with once it is in bytes.
+    product = type == ComputeType::int8 ? context : context + rows * hidden_stride;
+    // Query, key and value are done with before the inner rows are made, and those before the next
+    // query, key and value. With one stride for both, no member of a team touches another's rows.
+    qkv = ffn = context + 2 * rows * hidden_stride;
+    scratch = qkv + rows * wide_stride;
   }
 
   bool alone() const { return members == 1; }
@@ -55,15 +53,16 @@ struct Workspace {
 
   std::size_t rows, length;  // tokens of a chunk, tokens of a text
   int members;               // threads that work on the chunk
-  std::size_t hidden_stride, qkv_stride, ffn_stride, quantized_stride, scratch_size;
+  std::size_t hidden_stride, wide_stride, quantized_stride, scratch_size;
   Buffer<float> floats;
   float* hidden;   // (rows, hidden): the residual stream
   float* context;  // (rows, hidden): what attention gathers
   float* product;  // (rows, hidden): what is added to the residual stream
-  float* qkv;      // (rows, 3 * hidden): query, key, value
-  float* ffn;      // (rows, intermediate)
+  float* qkv;      // (rows, 3 * hidden): query, key, value; rows wide_stride apart
+  float* ffn;      // (rows, intermediate), in the same place
   float* scratch;  // (members, scratch_size)
-  // int8 only: the rows that the next product reads, (rows, hidden or intermediate).
+  // int8 only: the rows that the next product reads, (rows, hidden or intermediate), with room for
+  // the longer ones.
   Buffer<std::uint8_t> bytes;
   std::vector<float> scales;                           // (rows)
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)
