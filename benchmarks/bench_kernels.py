@@ -1,5 +1,6 @@
 """Each kernel of each instruction set beside its twin in fastbert.reference."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,42 +8,93 @@ import pytest
 
 from fastbert import reference
 from fastbert._native import _core
+from fastbert.reference import compute_types
 
 from . import shapes
-from .rates import ISAS, Work
-
-pytestmark = pytest.mark.parametrize("implementation", ["numpy", *ISAS])
+from .rates import ISAS, Work, computed_with
 
 EPS = 1e-12
+WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+# int8 has products of its own on every instruction set; bfloat16 only stores weights otherwise.
+PRODUCTS = ["numpy", *ISAS, "bfloat16", "int8", *(f"{isa} int8" for isa in ISAS[1:])]
+
+each_isa = pytest.mark.parametrize("implementation", ["numpy", *ISAS])
+
+
+def random():
+    """Shape -> numbers of size 1, as inside a BERT; the same in every run."""
+    rng = np.random.default_rng(20)
+    return lambda *shape: rng.standard_normal(shape, np.float32)
 
 
 @pytest.fixture
 def normal():
-    """Shape -> numbers of size 1, as inside a BERT; the same in every run."""
-    rng = np.random.default_rng(20)
-    return lambda *shape: rng.standard_normal(shape, np.float32)
+    """See `random`."""
+    return random()
+
+
+@functools.lru_cache(maxsize=1)  # the benchmarks of a shape follow each other
+def product_inputs(shape):
+    """x, weight and bias, such that results are of size 1."""
+    normal = random()
+    weight = normal(shape.outputs, shape.inputs) / np.float32(math.sqrt(shape.inputs))
+    return normal(shape.rows, shape.inputs), weight, normal(shape.outputs)
+
+
+@functools.lru_cache(maxsize=3)  # NumPy takes a second for some products of integers
+def expected_product(shape, compute_type):
+    """What the reference makes of `product_inputs`."""
+    return reference.ARITHMETIC[compute_type][0](*product_inputs(shape))
 
 
 def linear_of(implementation, weight, bias, threads):
     """The product as a function of x."""
     if implementation == "numpy":
         return lambda x: reference.linear(x, weight, bias)
-    linear = _core.Linear(weight, bias, isa=implementation, threads=threads)
+    isa, compute_type = computed_with(implementation)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type, threads=threads)
     return lambda x: linear.forward(x, threads=threads)
 
 
+@pytest.mark.parametrize("implementation", PRODUCTS)
 @pytest.mark.parametrize("shape", shapes.MATMUL, ids=str)
-def bench_matmul(measure, normal, implementation, shape, threads):
-    x = normal(shape.rows, shape.inputs)
-    weight = normal(shape.outputs, shape.inputs) / np.float32(math.sqrt(shape.inputs))
-    bias = normal(shape.outputs)
+def bench_matmul(measure, implementation, shape, threads):
+    x, weight, bias = product_inputs(shape)
+    _, compute_type = computed_with(implementation)
     work = Work(
-        flops=2 * shape.rows * shape.inputs * shape.outputs, bytes=weight.nbytes, threads=threads
+        flops=2 * shape.rows * weight.size,
+        bytes=weight.size * WEIGHT_BYTES[compute_type],
+        threads=threads,
     )
     product = linear_of(implementation, weight, bias, threads)
     got = measure(f"matmul {shape}", implementation, product, x, work=work)
     # The results are of size 1 and up to 3072 terms are summed, in another order than NumPy's.
-    np.testing.assert_allclose(got, reference.linear(x, weight, bias), atol=3e-5)
+    np.testing.assert_allclose(got, expected_product(shape, compute_type), atol=3e-5)
+
+
+def quantize_of(implementation):
+    """Rows to bytes, 128 standing for 0, and what 1 is worth in each row."""
+    if implementation == "numpy":
+        return numpy_quantize
+    return _core.kernels(implementation).quantize
+
+
+def numpy_quantize(x):
+    """The reference's, in the form of the native one."""
+    whole, units = compute_types.quantize(compute_types.rotate(x)[0])
+    return (whole + 128).astype(np.uint8), units[:, 0]
+
+
+@each_isa
+@pytest.mark.parametrize("shape", shapes.QUANTIZE, ids=str)
+def bench_quantize(measure, normal, implementation, shape):
+    x = normal(shape.rows, shape.columns)
+    work = Work(bytes=x.nbytes + x.size)
+    quantize = quantize_of(implementation)
+    whole, units = measure(f"quantize {shape}", implementation, quantize, x, work=work)
+    expected, expected_units = numpy_quantize(x)
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(units, expected_units)
 
 
 def attention_of(implementation):
@@ -52,6 +104,7 @@ def attention_of(implementation):
     return _core.kernels(implementation).attention
 
 
+@each_isa
 @pytest.mark.parametrize("shape", shapes.ATTENTION, ids=str)
 def bench_attention(measure, normal, implementation, shape):
     query, key, value = (normal(shape.rows, shape.columns) for _ in range(3))
@@ -72,6 +125,7 @@ def layer_norm_of(implementation):
     return lambda x, residual, gamma, beta: native(x, gamma, beta, EPS, residual)
 
 
+@each_isa
 @pytest.mark.parametrize("shape", shapes.LAYER_NORM, ids=str)
 def bench_layer_norm(measure, normal, implementation, shape):
     x, residual = normal(shape.rows, shape.columns), 3 * normal(shape.rows, shape.columns)
@@ -92,6 +146,7 @@ def activation_of(implementation, name):
     return lambda x: native(name, x)
 
 
+@each_isa
 @pytest.mark.parametrize("shape", shapes.ACTIVATE, ids=str)
 def bench_gelu(measure, normal, implementation, shape):
     x = 3 * normal(shape.rows * shape.columns)

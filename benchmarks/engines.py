@@ -18,17 +18,36 @@ from fastbert import reference
 from fastbert.config import read_config
 from fastbert.weights import load_weights
 
-from . import peers
-from .rates import ISAS
+from . import peer_models, peers
+from .rates import COMPUTE_TYPES, ISAS, computed_with
 
-# Name -> class, and the modules that must be there.
+# Ours: float32 on every instruction set, then the other compute types on the best.
+_FASTBERT = [*ISAS, *COMPUTE_TYPES[1:]]
+
+# Name -> engine from model and threads, and the modules that must be there.
 _PEERS = {
     "sentence-transformers": (peers.SentenceTransformers, ["sentence_transformers"]),
     "onnxruntime": (peers.OnnxRuntime, ["onnxruntime", "onnx", "torch", "transformers"]),
     "openvino": (peers.OpenVino, ["openvino", "onnx", "torch", "transformers"]),
     "ctranslate2": (peers.CTranslate2, ["ctranslate2", "torch", "transformers"]),
+    "openvino bfloat16": (
+        functools.partial(peers.OpenVino, precision="bf16"),
+        ["openvino", "onnx", "torch", "transformers"],
+    ),
+    "onnxruntime int8": (
+        functools.partial(peers.OnnxRuntime, form=peer_models.int8_onnx),
+        ["onnxruntime", "onnx", "torch", "transformers"],
+    ),
+    "openvino int8": (
+        functools.partial(peers.OpenVino, form=peer_models.int8_openvino),
+        ["openvino", "nncf", "onnx", "torch", "transformers"],
+    ),
+    "ctranslate2 int8": (
+        functools.partial(peers.CTranslate2, compute_type="int8"),
+        ["ctranslate2", "torch", "transformers"],
+    ),
 }
-NAMES = ["numpy", *ISAS, *_PEERS]
+NAMES = ["numpy", *_FASTBERT, *_PEERS]
 
 MAX_TOKENS = 256  # of the default model
 
@@ -38,8 +57,8 @@ def load(name, model, threads):
     """An engine by one of NAMES; skips the test when it is not installed."""
     if name == "numpy":
         return NumPy(model)
-    if name in ISAS:
-        return FastBert(model, threads, name)
+    if name in _FASTBERT:
+        return FastBert(model, threads, *computed_with(name))
     engine, modules = _PEERS[name]
     skip_without(*modules)
     with warnings.catch_warnings():
@@ -81,11 +100,11 @@ class NumPy:
 
 
 class FastBert:
-    """fastbert, held to one instruction set."""
+    """fastbert, held to one instruction set and compute type."""
 
-    def __init__(self, model, threads, isa):
+    def __init__(self, model, threads, isa, compute_type):
         with mock.patch.dict(os.environ, FASTBERT_ISA=isa):
-            self._encoder = fastbert.load(model, threads=threads)
+            self._encoder = fastbert.load(model, compute_type=compute_type, threads=threads)
         self._threads = threads
         self.encode = self._encoder.encode
 

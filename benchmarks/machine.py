@@ -16,6 +16,7 @@ PEERS = (
     "torch",
     "onnxruntime",
     "openvino",
+    "nncf",
     "ctranslate2",
     "tokenizers",
     "flash-tokenizer",

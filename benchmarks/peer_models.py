@@ -8,8 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from fastbert.config import read_config
 from fastbert.own_cache import own_cache
+
+from . import texts
 
 
 def onnx(model):
@@ -22,8 +26,19 @@ def fused_onnx(model):
     return _made(f"onnx-fused-{_version('onnxruntime')}", _fuse, model) / "model.onnx"
 
 
+def int8_onnx(model):
+    """The fused export with weights of int8, for activations that are quantised as they come."""
+    return _made(f"onnx-int8-{_version('onnxruntime')}", _quantize, model) / "model.onnx"
+
+
+def int8_openvino(model):
+    """The plain export with weights and activations of int8, calibrated by NNCF."""
+    version = f"{_version('openvino')}-nncf-{_version('nncf')}"
+    return _made(f"openvino-int8-{version}", _calibrate, model) / "model.xml"
+
+
 def ctranslate2(model):
-    """The output of CTranslate2's converter, float32."""
+    """The output of CTranslate2's converter, float32, which it quantises itself while loading."""
     return _made(f"ctranslate2-{_version('ctranslate2')}", _convert, model)
 
 
@@ -89,6 +104,52 @@ def _fuse(model, folder):
         opt_level=1,
     )
     fused.save_model_to_file(str(folder / "model.onnx"))
+
+
+def _quantize(model, folder):
+    import onnx as onnx_library
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        fused_onnx(model),
+        folder / "model.onnx",
+        per_channel=True,
+        reduce_range=False,
+        weight_type=QuantType.QInt8,
+        extra_options={
+            "WeightSymmetric": True,
+            "MatMulConstBOnly": True,
+            "DefaultTensorType": onnx_library.TensorProto.FLOAT,
+        },
+    )
+
+
+def _calibrate(model, folder):
+    import nncf
+    import openvino
+    from tokenizers import Tokenizer
+
+    calibration_texts = _calibration_texts()
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+
+    def feed(text):
+        ids = np.array([tokenizer.encode(text).ids], np.int64)
+        return ids, np.ones_like(ids), np.zeros_like(ids)
+
+    quantized = nncf.quantize(
+        openvino.Core().read_model(onnx(model)),
+        nncf.Dataset(calibration_texts, feed),
+        model_type=nncf.ModelType.TRANSFORMER,
+        subset_size=len(calibration_texts),
+    )
+    openvino.save_model(quantized, folder / "model.xml", compress_to_fp16=False)
+
+
+def _calibration_texts():
+    """100 texts, some as long as the model can take: what is not seen here has no range."""
+    return texts.corpus()[:80] + [texts.passage(tokens) for tokens in range(37, 513, 25)]
 
 
 def _convert(model, folder):

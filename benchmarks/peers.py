@@ -1,7 +1,7 @@
 """Other engines on the default model, each driven as its own documentation does it for speed.
 
-All compute in float32 with the number of threads they are told. Those that take token ids get them
-from the `tokenizers` library in padded batches of like lengths.
+All compute with the number of threads they are told, and in float32 unless told otherwise. Those
+that take token ids get them from the `tokenizers` library in padded batches of like lengths.
 """
 
 import numpy as np
@@ -53,7 +53,7 @@ class Padded:
 class OnnxRuntime(Padded):
     """ONNX Runtime on a model that its own optimizer has fused."""
 
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, form=peer_models.fused_onnx):
         import onnxruntime
 
         super().__init__(model)
@@ -61,7 +61,7 @@ class OnnxRuntime(Padded):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            peer_models.fused_onnx(model), options, providers=["CPUExecutionProvider"]
+            form(model), options, providers=["CPUExecutionProvider"]
         )
 
     def forward(self, ids, mask):
@@ -71,19 +71,22 @@ class OnnxRuntime(Padded):
 
 
 class OpenVino(Padded):
-    """OpenVINO, kept from the bfloat16 that it takes by itself where the CPU has it."""
+    """OpenVINO, with a precision for all that its form of the model does not quantise.
 
-    def __init__(self, model, threads):
+    Where the CPU has bfloat16, it would take that by itself.
+    """
+
+    def __init__(self, model, threads, form=peer_models.onnx, precision="f32"):
         import openvino
 
         super().__init__(model)
         options = {
             "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
         }
         core = openvino.Core()
-        compiled = core.compile_model(core.read_model(peer_models.onnx(model)), "CPU", options)
+        compiled = core.compile_model(core.read_model(form(model)), "CPU", options)
         self._request = compiled.create_infer_request()
 
     def forward(self, ids, mask):
@@ -94,7 +97,7 @@ class OpenVino(Padded):
 class CTranslate2(Padded):
     """CTranslate2, which is told the length of each text in place of a mask."""
 
-    def __init__(self, model, threads):
+    def __init__(self, model, threads, compute_type="float32"):
         import ctranslate2
 
         super().__init__(model)
@@ -102,7 +105,7 @@ class CTranslate2(Padded):
         self._encoder = ctranslate2.Encoder(
             str(peer_models.ctranslate2(model)),
             device="cpu",
-            compute_type="float32",
+            compute_type=compute_type,
             inter_threads=1,
             intra_threads=threads,
         )

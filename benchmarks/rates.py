@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from fastbert._native import _core
 
 ISAS = _core.cpu_info()["available_isas"]
+COMPUTE_TYPES = _core.compute_types()
+
+
+def computed_with(name):
+    """Instruction set and compute type of a row, out of its name: "avx2", "int8", "avx2 int8".
+
+    What the name does not say is the best instruction set, and float32.
+    """
+    words = name.split()
+    isa = words[0] if words[0] in ISAS else ISAS[0]
+    compute_type = words[-1] if words[-1] in COMPUTE_TYPES else "float32"
+    return isa, compute_type
 
 
 @dataclass(frozen=True)
@@ -13,7 +25,7 @@ class Work:
     """What one call does; 0 is left out of the report.
 
     Attributes:
-        flops: floating-point multiplications and additions.
+        flops: multiplications and additions, those of int8 on integers.
         bytes: bytes that must be read and written.
         texts: texts that go in.
         tokens: tokens that these have.
@@ -26,11 +38,11 @@ class Work:
     tokens: int = 0
     threads: int = 1
 
-    def rates(self, seconds, isa):
-        """Everything that can be said of this work done in `seconds`."""
+    def rates(self, seconds, peak):
+        """Everything that can be said of this work done in `seconds`, where a thread has a peak."""
         rates = {
             "gflops": self.flops / seconds / 1e9,
-            "share_of_peak": self.flops / seconds / 1e9 / (peak(isa) * self.threads),
+            "share_of_peak": self.flops / seconds / 1e9 / (peak * self.threads),
             "gb_per_s": self.bytes / seconds / 1e9,
             "texts_per_s": self.texts / seconds,
             "tokens_per_s": self.tokens / seconds,
@@ -60,7 +72,7 @@ class Measure:
 
         Args:
             group: names the table; its rows are rivals.
-            name: names the row; that of an instruction set also picks the peak to compare with.
+            name: names the row, and picks the peak to compare with; see `computed_with`.
             function: what is timed.
             args: what it is called with.
             work: what one call does.
@@ -69,16 +81,16 @@ class Measure:
         result = self._benchmark(function, *args)
         if self._benchmark.stats:  # none under --benchmark-disable
             seconds = self._benchmark.stats["min"]
-            rates = work.rates(seconds, name if name in ISAS else ISAS[0])
+            rates = work.rates(seconds, peak(*computed_with(name)))
             self._benchmark.extra_info.update(rates)
             self._rows.append(Row(group, name, seconds, rates))
         return result
 
 
 @functools.cache
-def peak(isa):
-    """GFLOP/s of one thread that multiplies and adds in registers only."""
-    return _core.peak_gops(isa)
+def peak(isa, compute_type):
+    """10^9 operations per second of one thread that multiplies and adds in registers only."""
+    return _core.peak_gops(isa, compute_type)
 
 
 def report(rows):

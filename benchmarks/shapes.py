@@ -78,5 +78,13 @@ ATTENTION = [
 LAYER_NORM = [Rows(tokens, model.hidden) for model in MODELS for tokens in (SHORT, PASSAGE)]
 ACTIVATE = [Rows(tokens, model.inner) for model in MODELS for tokens in (SHORT, PASSAGE)]
 
+# What goes into the products.
+QUANTIZE = [
+    Rows(tokens, columns)
+    for model in MODELS
+    for tokens in (SHORT, PASSAGE)
+    for columns in (model.hidden, model.inner)
+]
+
 # Texts, and tokens of each.
 FORWARD = [(1, SHORT), (1, PASSAGE), (1, LONGEST), (32, 16)]

@@ -13,6 +13,7 @@ import pytest
 
 import fastbert
 from fastbert import cli, quantization
+from fastbert._native import _core
 from fastbert.encoder import OnOverflow
 
 
@@ -36,8 +37,8 @@ def encoder(monkeypatch):
     fake = FakeEncoder()
     fake.loads = []
 
-    def load(model, *, threads=None):
-        fake.loads.append((model, threads))
+    def load(model, *, compute_type, threads=None):
+        fake.loads.append((model, compute_type, threads))
         return fake
 
     # Not setattr, which would first import what is replaced.
@@ -111,8 +112,9 @@ def test_format_wins_over_the_suffix(run, tmp_path):
 def test_options_reach_the_encoder(run, encoder):
     options = "--batch-size 7 --threads 3 --normalize --truncate-dim 2 --precision int8"
     more = "--prompt-name query --prompt p: --on-overflow window --model some/model"
-    assert run("encode", "a", *options.split(), *more.split()).code == 0
-    assert encoder.loads == [("some/model", 3)]
+    computing = "--compute-type bfloat16"
+    assert run("encode", "a", *f"{options} {more} {computing}".split()).code == 0
+    assert encoder.loads == [("some/model", "bfloat16", 3)]
     assert encoder.options == {
         "prompt_name": "query",
         "prompt": "p:",
@@ -174,6 +176,7 @@ def test_output_is_utf8_whatever_the_locale():
 def test_choices_are_those_of_the_library():
     assert cli._PRECISIONS == quantization.PRECISIONS
     assert get_args(OnOverflow) == cli._OVERFLOWS
+    assert list(cli._COMPUTE_TYPES) == _core.compute_types()
 
 
 def test_help_imports_nothing_heavy():
@@ -212,11 +215,17 @@ def test_info_prints_facts(run, monkeypatch):
     assert facts["CPU"].strip() == "A CPU"
     assert facts["compiled"].strip() == "baseline, avx2, avx512"
     assert facts["L1d, L2, L3"].strip() == "48 KiB, 2 MiB, unknown"
+    assert facts["compute types"].strip() == ", ".join(_core.compute_types())
     assert facts["NumPy"].strip() == np.__version__
 
 
 def test_pull_prints_the_directory(run, tmp_path):
     assert run("pull", tmp_path).out == f"{tmp_path}\n"
+
+
+def test_similarity_takes_a_compute_type(run, encoder):
+    assert run("similarity", "a", "bb", "--compute-type", "int8").code == 0
+    assert [compute_type for _, compute_type, _ in encoder.loads] == ["int8"]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +252,10 @@ def test_text_that_is_not_utf8_is_located(run, monkeypatch):
     assert "stdin: line 2 is not UTF-8" in run("encode").err
 
 
-def test_unknown_option_is_code_2(run, capsys):
+@pytest.mark.parametrize("option", ["--precision", "--compute-type"])
+def test_unknown_option_is_code_2(run, capsys, option):
     with pytest.raises(SystemExit, match="2"):
-        run("encode", "a", "--precision", "int4")
+        run("encode", "a", option, "int4")
     assert "invalid choice" in capsys.readouterr().err
 
 

@@ -80,6 +80,20 @@ def test_default_model_agrees_with_transformers(default_model, default_vectors, 
     assert (vectors * expected).sum(axis=1).min() >= 0.999999
 
 
+# Least mean cosine and least of all: int8 has a mean of 0.9996, bfloat16 rounds weights to 8 bits.
+OTHER_COMPUTE_TYPES = {"bfloat16": (0.9999, 0.9995), "int8": (0.9990, 0.995)}
+
+
+@pytest.mark.parametrize("compute_type", OTHER_COMPUTE_TYPES)
+def test_other_compute_types_stay_near_transformers(default_model, default_vectors, compute_type):
+    texts, expected = default_vectors
+    vectors = fastbert.load(default_model, compute_type=compute_type).encode(texts)
+    cosines = (vectors * expected).sum(axis=1)
+    least_mean, least = OTHER_COMPUTE_TYPES[compute_type]
+    assert cosines.mean() >= least_mean
+    assert cosines.min() >= least
+
+
 def test_default_model_agrees_with_sentence_transformers(default_model):
     library = pytest.importorskip("sentence_transformers")
     texts = mixed_texts(40, seed=1)

@@ -24,6 +24,7 @@ __all__ = ["main"]
 _FORMATS = ("jsonl", "csv", "npy")
 # Not imported from their modules, because those import NumPy and the compiled part.
 _PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
+_COMPUTE_TYPES = ("float32", "bfloat16", "int8")
 _OVERFLOWS = ("truncate", "error", "window")
 
 _USAGE_ERROR = 2
@@ -95,6 +96,12 @@ class _Version(argparse.Action):
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="directory or name (%(default)s)")
+    parser.add_argument(
+        "--compute-type",
+        choices=_COMPUTE_TYPES,
+        default="float32",
+        help="what to compute with: smaller is faster and less exact (%(default)s)",
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts per batch")
     parser.add_argument("--threads", type=int, metavar="N", help="threads (all that are allowed)")
     parser.add_argument("--prompt-name", metavar="NAME", help="a prompt of the model, put in front")
@@ -156,7 +163,9 @@ def _load_and_encode(
 
     import fastbert
 
-    encoder = fastbert.load(arguments.model, threads=arguments.threads)
+    encoder = fastbert.load(
+        arguments.model, compute_type=arguments.compute_type, threads=arguments.threads
+    )
     vectors = encoder.encode(
         texts,
         prompt_name=arguments.prompt_name,
@@ -212,6 +221,7 @@ def _info(_: argparse.Namespace) -> None:
     import numpy as np
 
     import fastbert
+    from fastbert.encoder import COMPUTE_TYPES
     from fastbert.own_cache import own_cache
 
     cpu = fastbert.cpu_info()
@@ -224,6 +234,7 @@ def _info(_: argparse.Namespace) -> None:
         "instruction set": cpu["isa"],
         "available": ", ".join(cpu["available_isas"]),
         "compiled": ", ".join(cpu["compiled_isas"]),
+        "compute types": ", ".join(COMPUTE_TYPES),
         "threads": cpu["threads"],
         "L1d, L2, L3": ", ".join(_size(cpu[key]) for key in ("l1d_bytes", "l2_bytes", "l3_bytes")),
         "model cache": own_cache(),

@@ -97,7 +97,9 @@ inline Vec transpose_rows(const float* rows, size_t stride, size_t count, size_t
 
 // In every lane the bytes 128 + a, 128 + b, 128 + c, 128 + d, a in the lowest.
 inline Ints unsigned_bytes(Ints a, Ints b, Ints c, Ints d) {
-  return {a.v + (b.v << 8) + (c.v << 16) + (d.v << 24) + Ints::fill(kSignBits).v};
+  typedef unsigned Bits __attribute__((vector_size(sizeof(Ints::Lanes))));  // sums wrap around
+  const Bits sum = (Bits)a.v + ((Bits)b.v << 8) + ((Bits)c.v << 16) + ((Bits)d.v << 24);
+  return {(Ints::Lanes)(sum + (Bits)Ints::fill(kSignBits).v)};
 }
 
 // The quantised rows of the transposed `columns`, four bytes of every row a step.
