@@ -10,8 +10,8 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// panel[k, n] = rows[n][k] for n < width, zero from there to kPanelColumns: blocks of kLanes x kLanes
-// through registers.
+// panel[k, n] = rows[n][k] for n < width, zero from there to kPanelColumns: blocks of kLanes x
+// kLanes through registers.
 void pack(const PackArgs<float>& args) {
   constexpr size_t kLanes = Vec::kLanes;
   for (size_t n = 0; n < kPanelColumns; n += kLanes)
