@@ -106,7 +106,8 @@ class Encoder:
             self._named_prompt(self.default_prompt_name)
         self.similarity_fn_name = self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
-        self._calls_on_file = 0 if files.maps_packed else None
+        self._mapped = self._native.packed if files.maps_packed else None
+        self._calls_on_file = 0
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
@@ -292,7 +293,7 @@ class Encoder:
             outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
         elif single:
             outputs = outputs[0]
-        if self._calls_on_file is not None:
+        if self._mapped is not None:
             self._leave_file()
         return outputs
 
@@ -393,11 +394,11 @@ class Encoder:
 
     def _leave_file(self) -> None:
         """Count the calls on mapped weights; whoever makes many gets them on huge pages."""
-        calls = self._calls_on_file or 0
-        self._calls_on_file = calls + 1
-        if calls >= _CALLS_ON_FILE:
-            self._calls_on_file = None
-            _core.copy_to_huge_pages(self._native.packed)
+        self._calls_on_file += 1
+        mapped = self._mapped
+        if mapped is not None and self._calls_on_file > _CALLS_ON_FILE:
+            self._mapped = None
+            _core.copy_to_huge_pages(mapped)
 
     # --- from texts to vectors ---
 
@@ -422,7 +423,7 @@ class Encoder:
         ids, offsets, longest = tokens
         if longest > limit or len(ids) > TOKENS_AT_ONCE or _logs_info():
             return None
-        if self._calls_on_file is not None:
+        if self._mapped is not None:
             self._leave_file()
         vectors = self._native.forward(
             ids, offsets, poolings=self._modules.pooling, threads=threads
