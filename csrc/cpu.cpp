@@ -175,6 +175,11 @@ std::string model_name() {
   return "";
 }
 
+bool gives_huge_pages() {
+  const std::string choice = first_line("/sys/kernel/mm/transparent_hugepage/enabled");
+  return !choice.empty() && choice.find("[never]") == std::string::npos;
+}
+
 std::size_t cache_bytes(int level) {
   const std::string caches = "/sys/devices/system/cpu/cpu0/cache/index";
   for (int index = 0; index < 8; ++index) {

@@ -23,6 +23,9 @@ int default_threads();
 // Marketing name of the processor, or "" when the system does not tell.
 std::string model_name();
 
+// Whether the system may give huge pages to who asks for them.
+bool gives_huge_pages();
+
 // Bytes of the data or unified cache of a level (1, 2, 3); 0 when the system does not tell.
 std::size_t cache_bytes(int level);
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,7 +18,7 @@ void copy_to_huge_pages(const void* data, std::size_t size) {
   constexpr std::size_t kHuge = std::size_t{2} << 20;
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const auto target = reinterpret_cast<std::uintptr_t>(data);
-  if (size < kHuge || target % page) return;
+  if (size < kHuge || target % page || !cpu::gives_huge_pages()) return;
   const std::size_t length = (size + page - 1) / page * page;
   // Whole huge pages can be moved if source and target lie at the same place within them.
   void* const room =

@@ -267,6 +267,31 @@ def test_change_while_loading_is_not_remembered(model, cache, monkeypatch):
     assert files(cache, "start") == files(cache, "packed") == []
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_weights_replaced_while_a_start_is_read_are_not_taken_for_the_old(
+    tmp_path, cache, monkeypatch, dtype, packed
+):
+    model = settled(write_model(tmp_path / "model", dtype=dtype))
+    other = settled(write_model(tmp_path / "other", dtype=dtype, seed=7))
+    vectors(model)
+    if not packed:
+        shutil.rmtree(cache / "packed")
+    weights = loading._Start.weights
+
+    def replace(self, transformer):
+        shutil.copy(other / "model.safetensors", model / "model.safetensors")
+        return weights(self, transformer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading._Start, "weights", replace)
+        np.testing.assert_array_equal(vectors(model), without_cache(other))
+    settled(model)
+    np.testing.assert_array_equal(vectors(model), without_cache(other))
+    copy = settled(write_model(tmp_path / "copy", dtype=dtype))
+    np.testing.assert_array_equal(vectors(copy), without_cache(copy))
+
+
 def test_huge_directory_is_not_remembered(model, cache):
     for i in range(loading._MOST_FILES + 1):
         (model / f"{i}.txt").touch()
@@ -416,6 +441,18 @@ def test_busy_encoder_copies_its_weights_to_huge_pages(tmp_path, cache):
     assert not maps_a_file(encoder)
     np.testing.assert_array_equal(encoder._native.packed, before)
     assert maps_a_file(fastbert.load(model))
+
+
+def test_busy_encoder_copies_its_weights_once(model, cache, monkeypatch):
+    vectors(model)
+    encoder = fastbert.load(model)
+    copies = []
+    monkeypatch.setattr(_core, "copy_to_huge_pages", copies.append)
+    for _ in range(3):
+        encoder.encode("hello", profile=True)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(encoder.encode, [TEXTS] * 60))
+    assert len(copies) == 1
 
 
 def test_copy_to_huge_pages_keeps_its_hands_off():

@@ -226,6 +226,7 @@ def test_quantize_applies_the_activation_first(kernels, columns, activation, rng
     x = wild_rows(rng, columns)
     whole, units = kernels.quantize(x, activation)
     expected, _ = compute_types.rotate(reference.ACTIVATIONS[activation](x))
+    np.testing.assert_allclose(units, np.abs(expected).max(axis=1) / 127, rtol=1e-5, atol=1e-6)
     error = np.abs((whole.astype(int) - 128) * units[:, None] - expected)
     assert (error <= 0.5001 * units[:, None] + 1e-4).all()
 

@@ -111,8 +111,10 @@ def test_int8_agrees_with_reference(model, isa):
     expected = reference.forward(ids, offsets, config, weights, poolings=(), compute_type="int8")
     difference = np.abs(got - expected)
     # Most rows are the same to roundings of floats. Where a number lies half way between two
-    # integers, such a rounding decides, and what follows from it is what int8 does to any number.
-    assert (difference.max(axis=1) < 2e-5).mean() > 0.4
+    # integers, such a rounding decides, and what follows from it is what int8 does to any number:
+    # seldom in one layer, more often in two.
+    same = (difference.max(axis=1) < 2e-5).mean()
+    assert same > (0.95 if config.num_hidden_layers == 1 else 0.4)
     error = np.abs(reference.forward(ids, offsets, config, weights, poolings=()) - expected)
     assert difference.max() < 2 * error.max()
     assert difference.mean() < error.mean() / 2

@@ -87,11 +87,20 @@ def test_many_python_threads_share_one_encoder(tiny_model):
     assert wrong == []
 
 
-def test_a_team_larger_than_the_machine_misses_no_step(tmp_path):
-    # Members that the system has put aside skip the steps that were done without them.
-    model = write_model(tmp_path, hidden_size=128, intermediate_size=512)
-    texts = [" ".join(["the cat runs"] * words) for words in range(1, 20)]
-    encoder = fastbert.load(model)
+@pytest.mark.parametrize("compute_type", ["float32", "int8"])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_team_larger_than_the_machine_misses_no_step(tmp_path, compute_type, pooling):
+    # Members that the system has put aside skip the steps that were done without them. Short texts
+    # are shared panel by panel, long ones by rows.
+    model = write_model(
+        tmp_path,
+        hidden_size=128,
+        intermediate_size=512,
+        max_position_embeddings=512,
+        pooling=(pooling,),
+    )
+    encoder = fastbert.load(model, compute_type=compute_type, max_seq_length=512)
+    texts = [" ".join(["the cat runs"] * words) for words in (1, 2, 5, 9, 14, 30, 100, 160)]
     alone = [encoder.encode(text, threads=1) for text in texts]
     for threads in (2, 3, 16):
         for _ in range(10):

@@ -1,6 +1,8 @@
 #include "encoder/packed.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 #include "parallel.h"
 
@@ -9,6 +11,8 @@ namespace {
 
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kPanelsAtOnce = 8;
+// 255 * 127 times this fits into a sum of 32 bits.
+constexpr std::size_t kMostInt8Inputs = 66000;
 
 struct Shape {
   std::size_t outputs, inputs;
@@ -50,6 +54,10 @@ std::size_t Packing::panel_bytes(std::size_t inputs) const {
 }
 
 Packing::Layout Packing::layout(std::size_t outputs, std::size_t inputs) const {
+  if (type_ == ComputeType::int8 && inputs > kMostInt8Inputs)
+    throw std::invalid_argument("a linear layer has " + std::to_string(inputs) +
+                                " inputs, but int8 can sum at most " +
+                                std::to_string(kMostInt8Inputs));
   const std::size_t panels = panel_count(outputs);
   const std::size_t row = round_up(panels * kernels_.panel_columns * sizeof(float), kLine);
   const std::size_t bias = round_up(panels * panel_bytes(inputs), kLine);

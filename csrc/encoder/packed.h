@@ -40,7 +40,8 @@ class Packing {
  public:
   Packing(const KernelTable& kernels, ComputeType type) : kernels_(kernels), type_(type) {}
 
-  // Of one layer: a multiple of the cache line.
+  // Of one layer: a multiple of the cache line. Throws std::invalid_argument if the type cannot
+  // sum so many products.
   std::size_t bytes(std::size_t outputs, std::size_t inputs) const;
 
   // The layer in the bytes(outputs, inputs) at `storage`.

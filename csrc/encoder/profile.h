@@ -10,8 +10,7 @@
 namespace fastbert {
 
 // `schedule` is what no other step explains: cutting the batch, starting the team, and waiting for
-// its last member. `ffn_in` has the activation in it; with int8,
-// `quantize` has it.
+// its last member. `ffn_in` has the activation in it; with int8, `quantize` has it.
 enum class Step : std::size_t {
   schedule,
   embed,

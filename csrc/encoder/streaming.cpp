@@ -29,14 +29,14 @@ std::uint64_t sum(const std::uint64_t* words, std::size_t count) {
 
 double stream_seconds(std::size_t bytes, int threads, int tries) {
   const std::size_t blocks = bytes / (kLanes * sizeof(std::uint64_t));
-  const Buffer<float> buffer = allocate<float>(blocks * kLanes * 2);
+  const Buffer<std::uint64_t> buffer = allocate<std::uint64_t>(blocks * kLanes);
   const ThreadGrant grant(threads);
   double best = std::numeric_limits<double>::infinity();
   grant.run([&](const Team& team) {
     const std::size_t rank = team.rank, members = team.size;
     const std::size_t begin = blocks * rank / members, end = blocks * (rank + 1) / members;
-    const auto* const words = reinterpret_cast<const std::uint64_t*>(buffer.get());
-    std::fill(buffer.get() + begin * kLanes * 2, buffer.get() + end * kLanes * 2, 1.0f);
+    std::uint64_t* const words = buffer.get();
+    std::fill(words + begin * kLanes, words + end * kLanes, 1);
     for (int i = 0; i < tries; ++i) {
       team.barrier();
       const auto start = std::chrono::steady_clock::now();

@@ -42,7 +42,7 @@ struct Workspace {
     product = type == ComputeType::int8 ? context : context + rows * hidden_stride;
     // Query, key and value are done with before the inner rows are made, and those before the next
     // query, key and value. With one stride for both, no member of a team touches another's rows.
-    qkv = ffn = context + 2 * rows * hidden_stride;
+    qkv = ffn = product + rows * hidden_stride;
     scratch = qkv + rows * wide_stride;
   }
 

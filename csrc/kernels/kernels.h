@@ -40,8 +40,8 @@ struct MatmulArgs {
   Activation activation;
 };
 
-// y[r, :] = 128 + round(h[r, :] / scales[r]), h being the rotation of activation(x[r, :]), and
-// scales[r] what makes its largest magnitude 127.
+// y[r, :] = 128 + round(h[r, :] * (1 / scales[r])), h being the rotation of activation(x[r, :]),
+// and scales[r] what makes its largest magnitude 127.
 struct QuantizeArgs {
   Activation activation;
   const float* x;  // (rows, columns), rows x_stride apart

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import warnings
@@ -107,7 +108,7 @@ class Encoder:
         self.similarity_fn_name = self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = self._native.packed if files.maps_packed else None
-        self._calls_on_file = 0
+        self._calls_on_file = itertools.count(1)  # one step for all threads, unlike += 1
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
@@ -394,11 +395,10 @@ class Encoder:
 
     def _leave_file(self) -> None:
         """Count the calls on mapped weights; whoever makes many gets them on huge pages."""
-        self._calls_on_file += 1
         mapped = self._mapped
-        if mapped is not None and self._calls_on_file > _CALLS_ON_FILE:
-            self._mapped = None
+        if next(self._calls_on_file) == _CALLS_ON_FILE and mapped is not None:
             _core.copy_to_huge_pages(mapped)
+            self._mapped = None
 
     # --- from texts to vectors ---
 

@@ -87,11 +87,13 @@ class ModelFiles:
             WeightsError: if the weights are damaged or do not fit the configuration.
         """
         weights = None if self._start is None else self._start.weights(self.modules.transformer)
-        if weights is None:
+        if self._start is not None and weights is not None:
+            digest = self._start.values["digest"]
+        else:
             from fastbert.weights import load_weights
 
             weights = load_weights(self.modules.transformer, self.config)
-        digest = self._digest(weights)
+            digest = self._digest(weights)
         name = f"{digest}-{_core.PACKED_LAYOUT}-{_core.isa()}-{compute_type}"
         packed = None if digest is None else cache_files.fetch(_PACKED, name)
         config = self.config._asdict()
@@ -106,10 +108,11 @@ class ModelFiles:
         return native
 
     def _digest(self, weights: Weights) -> str | None:
-        """The hash of the weights; None where packed ones are not kept."""
+        """The hash of weights just read; None where packed ones are not kept."""
         if self._start is not None:
-            digest: str = self._start.values["digest"]
-            return digest
+            # Whoever has replaced a file meanwhile must not find its weights under the old hash.
+            known: str = self._start.values["digest"]
+            return known if self._state.unchanged() else None
         if not (self._state.usable() and cache_files.can_store(_START)):
             return None
         digest = _hash(self.config, weights)
@@ -178,8 +181,8 @@ def _code_signature() -> Signature | None:
         return None
 
 
-def _stamp(path: str) -> tuple[int, ...]:
-    state = os.stat(path)
+def _stamp(file: str | int) -> tuple[int, ...]:
+    state = os.stat(file)
     return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
@@ -291,9 +294,8 @@ def _tensors(model: ModelFiles) -> tuple[Any, ...] | None:
 
 def _map_weights(path: str, stamp: tuple[int, ...]) -> mmap.mmap:
     with open(path, "rb") as file:
-        state = os.fstat(file.fileno())
         # Somebody may have replaced it since its directory was looked at.
-        if (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns) != stamp:
+        if _stamp(file.fileno()) != stamp:
             raise ValueError(path)
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     data.madvise(mmap.MADV_RANDOM)  # single rows of the word table, and little else

@@ -68,7 +68,10 @@ RowScale rotate_blocks(const float* x, const Function& function, size_t columns,
   for_each_vector(block, [&](size_t i, size_t n) __attribute__((always_inline)) {
     Vec v[kBlocks];
 #pragma GCC unroll 8
-    for (size_t b = 0; b < kBlocks; ++b) v[b] = function(Vec::load(x + b * block + i, n));
+    for (size_t b = 0; b < kBlocks; ++b) {
+      v[b] = function(Vec::load(x + b * block + i, n));
+      if (n < Vec::kLanes) v[b] = v[b].first(n, Vec::zero());  // a sigmoid of 0 is not 0
+    }
     butterflies(v);
 #pragma GCC unroll 8
     for (size_t b = 0; b < kBlocks; ++b) {
