@@ -143,6 +143,16 @@ bool has_avx512_vnni() {
 #endif
 }
 
+// vdpbf16ps of 512 bits: 229 GFLOP/s a core on Zen 4, where floats reach 116, but 85 on Emerald
+// Rapids, where they reach 172. Intel's cores have the instruction for what their AMX computes.
+bool has_fast_avx512_bf16() {
+#if defined(__x86_64__)
+  return has_avx512_vnni() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
 std::string forced_isa() {
   const char* value = std::getenv("FASTBERT_ISA");
   return value ? value : "";

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from definitions import definition
 
 from fastbert import reference
 from fastbert._native import _core
@@ -255,10 +256,20 @@ def test_linear_of_other_compute_types_agrees_with_reference(  # noqa: PLR0917
     x, weight = normal(rng, rows, inputs), normal(rng, outputs, inputs)
     bias = normal(rng, outputs)
     linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type)
-    expected = reference.ARITHMETIC[compute_type][0](x, weight, bias)
+    expected = reference.ARITHMETIC[definition(compute_type, isa)][0](x, weight, bias)
     got = linear.forward(x, threads=1)
     np.testing.assert_allclose(got, expected, atol=6e-7 * (inputs + 8))
     np.testing.assert_array_equal(linear.forward(x[::-1].copy(), threads=3), got[::-1])
+
+
+@pytest.mark.parametrize("compute_type", _core.compute_types())
+@pytest.mark.parametrize("inputs", [1, 31, 40])
+def test_products_hand_on_nan(isa, compute_type, inputs, rng):
+    x, weight = normal(rng, 3, inputs), normal(rng, 5, inputs)
+    x[1, -1] = np.nan
+    linear = _core.Linear(weight, normal(rng, 5), isa=isa, compute_type=compute_type)
+    expected = [[False] * 5, [True] * 5, [False] * 5]
+    np.testing.assert_array_equal(np.isnan(linear.forward(x)), expected)
 
 
 def test_int8_products_do_not_saturate(isa):

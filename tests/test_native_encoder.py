@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from definitions import definition
 from tiny import write_model
 
 from fastbert import reference
@@ -97,10 +98,16 @@ def test_bfloat16_agrees_with_reference(model, isa):
     config, weights = model
     ids, offsets, _ = batch(config, LENGTHS)
     got = native(model, isa, "bfloat16").forward(ids, offsets)
-    expected = reference.forward(
-        ids, offsets, config, weights, poolings=(), compute_type="bfloat16"
-    )
-    np.testing.assert_allclose(got, expected, atol=2e-5)
+    name = definition("bfloat16", isa)
+    expected = reference.forward(ids, offsets, config, weights, poolings=(), compute_type=name)
+    if name == "bfloat16":  # rounds only what is the same everywhere: the weights
+        np.testing.assert_allclose(got, expected, atol=2e-5)
+        return
+    # As in int8: where a number of a row lies half way between two of bfloat16, a rounding of
+    # floats decides, and a row of 1200 has one more often than not.
+    error = np.abs(reference.forward(ids, offsets, config, weights, poolings=()) - expected)
+    assert np.abs(got - expected).max() < error.max()
+    assert np.abs(got - expected).mean() < error.mean() / 2
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -129,20 +129,28 @@ double best_seconds(int tries, const Body& body) {
   return best;
 }
 
+const Yardstick& yardstick(const KernelTable& table, ComputeType type) {
+  switch (type) {
+    case ComputeType::bfloat16:
+      return table.peak_bfloat16;
+    case ComputeType::int8:
+      return table.peak_int8;
+    default:
+      return table.peak;
+  }
+}
+
 // Operations of one thread per nanosecond that does nothing but multiply-adds in registers, of the
 // numbers that products of the compute type are made of: the yardstick.
 double peak_gops(const std::string& isa, const std::string& type, int tries) {
-  const KernelTable& table = kernels(isa);
-  const bool integers = compute_type(type) == ComputeType::int8;
+  const Yardstick& peak = yardstick(kernels(isa), compute_type(type));
   constexpr std::size_t kRounds = 200000;
   const py::gil_scoped_release release;
   const double seconds = best_seconds(tries, [&] {
-    volatile float result = integers ? static_cast<float>(table.multiply_adds_int8(kRounds))
-                                     : table.multiply_adds(kRounds);
+    volatile float result = peak.multiply_adds(kRounds);
     static_cast<void>(result);
   });
-  return kRounds * (integers ? table.int8_operations_per_round : table.operations_per_round) /
-         seconds / 1e9;
+  return static_cast<double>(kRounds * peak.operations_per_round) / seconds / 1e9;
 }
 
 // The same of the product kernel alone, over buffers laid out as the encoder lays them.

@@ -7,8 +7,9 @@
 
 namespace fastbert {
 
-// What the weights of the layers are stored as: float32, bfloat16 (arithmetic in float32), or int8
-// (products of integers, the rows quantised on the way).
+// What the weights of the layers are stored as: float32, bfloat16 (sums in float32; where the CPU
+// multiplies pairs of bfloat16, the rows are rounded on the way), or int8 (products of integers,
+// the rows quantised on the way).
 enum class ComputeType : int { float32, bfloat16, int8 };
 
 struct Config {

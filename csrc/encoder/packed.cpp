@@ -45,7 +45,7 @@ std::size_t Packing::panel_count(std::size_t outputs) const {
 std::size_t Packing::panel_bytes(std::size_t inputs) const {
   switch (type_) {
     case ComputeType::bfloat16:
-      return inputs * kernels_.panel_columns * sizeof(BFloat16Pair) / 2;
+      return round_up(inputs, 2) * kernels_.panel_columns * sizeof(BFloat16Pair) / 2;
     case ComputeType::int8:
       return round_up(inputs, 4) * kernels_.panel_columns;
     default:

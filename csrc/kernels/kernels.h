@@ -11,7 +11,8 @@ namespace fastbert {
 
 enum class Activation : int { identity, gelu, gelu_tanh, relu, silu, sigmoid, tanh };
 
-// Two bfloat16 numbers, the upper halves of floats, the first in the low half.
+// Two bfloat16 numbers, the upper halves of floats, the first in the low half. Which two of a panel
+// stand together depends on the instruction set.
 struct BFloat16Pair {
   std::uint32_t bits;
 };
@@ -31,7 +32,7 @@ template <class Element>
 struct MatmulArgs {
   const float* x;  // (rows, inner), rows x_stride apart
   std::size_t x_stride;
-  const Element* panels;  // (panels, inner, panel_columns) numbers
+  const Element* panels;  // (panels, inner, panel_columns) numbers; bfloat16: inner made even
   const float* bias;      // (panels * panel_columns)
   float* y;               // (rows, panels * panel_columns), rows y_stride apart; not x
   std::size_t y_stride;
@@ -128,6 +129,12 @@ struct ActivateArgs {
   std::size_t rows, columns;
 };
 
+// For measuring the machine: multiply-adds in registers alone.
+struct Yardstick {
+  float (*multiply_adds)(std::size_t rounds);
+  std::size_t operations_per_round;
+};
+
 struct KernelTable {
   const char* isa;
   std::size_t panel_columns;  // columns of a panel
@@ -148,12 +155,7 @@ struct KernelTable {
   void (*embed)(const EmbedArgs& args);
   void (*activate)(const ActivateArgs& args);
 
-  // For measuring the machine: multiply-adds in registers alone, of floats and of bytes, so many
-  // operations a round.
-  float (*multiply_adds)(std::size_t rounds);
-  std::size_t operations_per_round;
-  std::int32_t (*multiply_adds_int8)(std::size_t rounds);
-  std::size_t int8_operations_per_round;
+  Yardstick peak, peak_bfloat16, peak_int8;
 };
 
 // The table this process uses: the best this CPU can run, or the one that FASTBERT_ISA names.

@@ -89,26 +89,26 @@ void attention(const AttentionArgs& args) {
   for_each_tile<kTileRows>(args.query_end - args.query_begin, [&](size_t offset, size_t height) {
     const size_t row = args.query_begin + offset;
     for (size_t n = 0; n < args.tokens; n += kPanelColumns)
-      kTiles<float>.of[height]({args.query + row * args.stride,
-                                args.stride,
-                                args.scratch + at.keys + n * args.head_size,
-                                args.head_size,
-                                kZeros,
-                                scores + n,
-                                at.score_stride,
-                                {}});
+      kTiles<Floats>.of[height]({args.query + row * args.stride,
+                                 args.stride,
+                                 args.scratch + at.keys + n * args.head_size,
+                                 args.head_size,
+                                 kZeros,
+                                 scores + n,
+                                 at.score_stride,
+                                 {}});
     float inverse[kTileRows];
     for (size_t r = 0; r < height; ++r)
       inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens, args.scale);
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
-      kTiles<float>.of[height]({scores,
-                                at.score_stride,
-                                args.scratch + at.values + c * args.tokens,
-                                args.tokens,
-                                kZeros,
-                                output,
-                                kPanelColumns,
-                                {}});
+      kTiles<Floats>.of[height]({scores,
+                                 at.score_stride,
+                                 args.scratch + at.values + c * args.tokens,
+                                 args.tokens,
+                                 kZeros,
+                                 output,
+                                 kPanelColumns,
+                                 {}});
       const size_t width = args.head_size - c < kPanelColumns ? args.head_size - c : kPanelColumns;
       for (size_t r = 0; r < height; ++r)
         for (size_t i = 0; i < width; i += Vec::kLanes)

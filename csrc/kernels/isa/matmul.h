@@ -25,32 +25,24 @@ struct Tile {
   Ahead ahead;
 };
 
-// One step of a panel is kPanelColumns numbers, read as two vectors.
-template <class Element>
-constexpr size_t kStepElements = kPanelColumns;
-template <>
-constexpr size_t kStepElements<BFloat16Pair> = kPanelColumns / 2;
-
-inline void load_step(const float* panel, Vec& b0, Vec& b1) {
-  b0 = Vec::load(panel), b1 = Vec::load(panel + Vec::kLanes);
-}
-inline void load_step(const BFloat16Pair* panel, Vec& b0, Vec& b1) { widen(panel, b0, b1); }
-
+// Steps over k for every fetch ahead.
 constexpr size_t kUnroll = 2;  // 4 makes GCC 12 spill an accumulator
 
-template <class Element, int kRows>
-void tile(const Tile<Element>& t) {
+// The tile of multiply-adds of floats. A step of a panel is kPanelColumns numbers, which
+// Products::load reads as two vectors.
+template <class Products, int kRows>
+void float_tile(const typename Products::Argument& t) {
   Vec sum[kRows][2];
   const Vec start0 = Vec::load(t.start), start1 = Vec::load(t.start + Vec::kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) sum[r][0] = start0, sum[r][1] = start1;
   const float* x = t.x;
-  const Element* panel = t.panel;
+  const auto* panel = t.panel;
   Ahead ahead = t.ahead;
   const auto step = [&]() __attribute__((always_inline)) {
     Vec b0, b1;
-    load_step(panel, b0, b1);
-    panel += kStepElements<Element>;
+    Products::load(panel, b0, b1);
+    panel += Products::kStepElements;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vec a = Vec::fill(x[r * t.x_stride]);
@@ -72,24 +64,31 @@ void tile(const Tile<Element>& t) {
   }
 }
 
-template <class Element>
-struct Tiles {
-  using Argument = Tile<Element>;
+// What products are made of: how large a panel is, and the tile of so many rows over one. Here of
+// floats.
+struct Floats {
+  using Argument = Tile<float>;
+  static constexpr size_t kStepElements = kPanelColumns;
+  static constexpr size_t panel_size(size_t inner) { return inner * kStepElements; }
+  static void load(const float* panel, Vec& b0, Vec& b1) {
+    b0 = Vec::load(panel), b1 = Vec::load(panel + Vec::kLanes);
+  }
   template <int kRows>
   static void run(const Argument& t) {
-    tile<Element, kRows>(t);
+    float_tile<Floats, kRows>(t);
   }
 };
-template <class Element>
-constexpr auto kTiles = tile_table<Tiles<Element>, kTileRows>();
+
+template <class Products>
+constexpr auto kTiles = tile_table<Products, kTileRows>();
 
 // The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each
 // tile of rows fetches its share of the panel behind it. More than that one would push out the
 // rows.
-template <class Element>
+template <class Products, class Element>
 void matmul(const MatmulArgs<Element>& args) {
   if (args.rows == 0) return;
-  const size_t panel_size = args.inner * kStepElements<Element>;
+  const size_t panel_size = Products::panel_size(args.inner);
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
     const Element* panel = args.panels + p * panel_size;
     const size_t column = p * kPanelColumns;
@@ -97,8 +96,8 @@ void matmul(const MatmulArgs<Element>& args) {
                    args.inner / kUnroll);
     for_each_tile<kTileRows>(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
-      kTiles<Element>.of[height]({args.x + row * args.x_stride, args.x_stride, panel, args.inner,
-                                  args.bias + column, y, args.y_stride, next.share()});
+      kTiles<Products>.of[height]({args.x + row * args.x_stride, args.x_stride, panel, args.inner,
+                                   args.bias + column, y, args.y_stride, next.share()});
       activate({args.activation, y, args.y_stride, height, kPanelColumns});  // still in L1
     });
   }

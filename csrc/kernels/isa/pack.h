@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "matmul_bfloat16.h"
 #include "matmul_int8.h"
 #include "quantize.h"
 #include "tiles.h"
@@ -32,15 +33,29 @@ inline uint32_t to_bfloat16(float x) {
   return x == x ? rounded : bits >> 16 | 0x40;
 }
 
-// The same numbers as pack, of bfloat16: number n of a step beside number n + kLanes, so that
-// widen() gives the two vectors of the step.
+// Pairs of `count` numbers each.
+inline void join(const float* first, const float* second, size_t count, BFloat16Pair* pairs) {
+  for (size_t n = 0; n < count; ++n)
+    pairs[n].bits = to_bfloat16(first[n]) | to_bfloat16(second[n]) << 16;
+}
+
+// The same numbers as pack, of bfloat16, in the pairs that the products read: of two steps or of
+// one. An odd number of steps is followed by one of zeros.
 void pack_bfloat16(const PackArgs<BFloat16Pair>& args) {
-  constexpr size_t kLanes = Vec::kLanes;
+  constexpr size_t kPairs = kPanelColumns / 2;  // of a step
   pack({args.rows, args.width, args.inner, args.scratch, nullptr});
-  for (size_t k = 0; k < args.inner; ++k) {
-    const float* step = args.scratch + k * kPanelColumns;
-    for (size_t n = 0; n < kLanes; ++n)
-      args.panel[k * kLanes + n].bits = to_bfloat16(step[n]) | to_bfloat16(step[n + kLanes]) << 16;
+  const auto step = [&](size_t k) { return args.scratch + k * kPanelColumns; };
+  const float zeros[kPanelColumns] = {};
+  const size_t even = args.inner / 2 * 2;
+  BFloat16Pair* last = args.panel + even * kPairs;
+  if (BFloat16::kPairsOfSteps) {
+    for (size_t k = 0; k < even; k += 2)
+      join(step(k), step(k + 1), kPanelColumns, args.panel + k * kPairs);
+    if (even < args.inner) join(step(even), zeros, kPanelColumns, last);
+  } else {
+    for (size_t k = 0; k < args.inner; ++k)
+      join(step(k), step(k) + kPairs, kPairs, args.panel + k * kPairs);
+    if (even < args.inner) join(zeros, zeros, kPairs, last + kPairs);
   }
 }
 

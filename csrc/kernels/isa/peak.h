@@ -1,34 +1,49 @@
 // How fast multiply-adds can be at all: the yardstick of docs/performance.md and the benchmarks.
 #pragma once
 
+#include "matmul_bfloat16.h"
 #include "vec.h"
 
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Multiply-adds of one round of multiply_adds.
+// Vector operations of one round.
 constexpr size_t kPeakChains = 12;
 
-// `rounds` times kPeakChains vector multiply-adds that touch nothing but registers, in as many
-// chains as hide their latency (4 cycles at 2 a cycle need 8). Returns a number that depends on
-// them all.
-float multiply_adds(size_t rounds) {
+// `rounds` times kPeakChains vector operations that touch nothing but registers, in as many chains
+// as hide their latency (4 cycles at 2 a cycle need 8, 6 at 1 of bfloat16). Returns a number that
+// depends on them all.
+template <class Step>
+float run_chains(size_t rounds, const Step& step) {
   Vec chain[kPeakChains];
 #pragma GCC unroll 16
   for (size_t i = 0; i < kPeakChains; ++i) chain[i] = Vec::fill(static_cast<float>(i));
-  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
   for (size_t r = 0; r < rounds; ++r)
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kPeakChains; ++i) chain[i] = fma(chain[i], a, b);
+    for (size_t i = 0; i < kPeakChains; ++i) chain[i] = step(chain[i]);
   Vec total = Vec::zero();
 #pragma GCC unroll 16
   for (size_t i = 0; i < kPeakChains; ++i) total = total + chain[i];
   return total.sum();
 }
 
+float multiply_adds(size_t rounds) {
+  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
+  return run_chains(rounds, [=](Vec chain) { return fma(chain, a, b); });
+}
+
+#if defined(__AVX512BF16__)
+float multiply_adds_bfloat16(size_t rounds) {
+  const Ints a = Ints::fill(0x3c003c00), b = Ints::fill(0x3f803f80);
+  return run_chains(rounds, [=](Vec chain) { return dot_bfloat16(chain, a, b); });
+}
+#else
+constexpr auto multiply_adds_bfloat16 = multiply_adds;
+#endif
+
 // The same with products of bytes: as in a tile, each of six values meets two others, so that a
 // dot() of several instructions shares what a tile can share.
-int32_t multiply_adds_int8(size_t rounds) {
+float multiply_adds_int8(size_t rounds) {
   Ints chain[kPeakChains];
 #pragma GCC unroll 16
   for (size_t i = 0; i < kPeakChains; ++i) chain[i] = Ints::fill(static_cast<int>(i));
@@ -44,7 +59,7 @@ int32_t multiply_adds_int8(size_t rounds) {
   int32_t total[kPeakChains * Vec::kLanes], sum = 0;
   memcpy(total, chain, sizeof total);
   for (const int32_t value : total) sum ^= value;
-  return sum;
+  return static_cast<float>(sum);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "layer_norm.h"
 #include "matmul.h"
+#include "matmul_bfloat16.h"
 #include "matmul_int8.h"
 #include "pack.h"
 #include "peak.h"
@@ -18,9 +19,9 @@ const KernelTable& table() {
       kPanelColumns,
       kTileRows,
       pack,
-      matmul<float>,
+      matmul<Floats>,
       pack_bfloat16,
-      matmul<BFloat16Pair>,
+      matmul<BFloat16>,
       pack_int8,
       matmul_int8,
       quantize,
@@ -31,10 +32,9 @@ const KernelTable& table() {
       layer_norm,
       embed,
       activate,
-      multiply_adds,
-      2 * Vec::kLanes * kPeakChains,
-      multiply_adds_int8,
-      2 * kDot * Vec::kLanes * kPeakChains,
+      {multiply_adds, 2 * Vec::kLanes * kPeakChains},
+      {multiply_adds_bfloat16, 2 * BFloat16::kPeakProducts * Vec::kLanes * kPeakChains},
+      {multiply_adds_int8, 2 * kDot * Vec::kLanes * kPeakChains},
   };
   return kTable;  // constant: no code runs before the CPU has been checked
 }

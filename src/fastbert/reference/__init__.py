@@ -21,7 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.config import EncoderConfig
-from fastbert.reference.compute_types import attention_int8, linear_bfloat16, linear_int8
+from fastbert.reference.compute_types import (
+    attention_int8,
+    linear_bfloat16,
+    linear_bfloat16_pairs,
+    linear_int8,
+)
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -103,6 +108,7 @@ def attention(query: Array, key: Array, value: Array) -> Array:
 ARITHMETIC = {  # compute type -> its linear layer and its attention
     "float32": (linear, attention),
     "bfloat16": (linear_bfloat16, attention),
+    "bfloat16_pairs": (linear_bfloat16_pairs, attention),  # what "bfloat16" is on some CPUs
     "int8": (linear_int8, attention_int8),
 }
 

@@ -31,6 +31,11 @@ def linear_bfloat16(x: Array, weight: Array, bias: Array) -> Array:
     return x @ bfloat16(weight).T + bias
 
 
+def linear_bfloat16_pairs(x: Array, weight: Array, bias: Array) -> Array:
+    """The same where the CPU multiplies pairs of bfloat16: with rounded rows of x, too."""
+    return linear_bfloat16(bfloat16(x), weight, bias)
+
+
 def hadamard(x: Array, axis: int) -> Array:
     """Hadamard's matrix, 1 and -1 only, times the columns along an axis; its length is 2^n."""
     if x.shape[axis] == 1:
