@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from definitions import definition
 
 from fastbert import reference
 from fastbert._native import _core
@@ -42,9 +43,9 @@ def product_inputs(shape):
 
 
 @functools.lru_cache(maxsize=3)  # NumPy takes a second for some products of integers
-def expected_product(shape, compute_type):
+def expected_product(shape, arithmetic):
     """What the reference makes of `product_inputs`."""
-    return reference.ARITHMETIC[compute_type][0](*product_inputs(shape))
+    return reference.ARITHMETIC[arithmetic][0](*product_inputs(shape))
 
 
 def linear_of(implementation, weight, bias, threads):
@@ -60,7 +61,7 @@ def linear_of(implementation, weight, bias, threads):
 @pytest.mark.parametrize("shape", shapes.MATMUL, ids=str)
 def bench_matmul(measure, implementation, shape, threads):
     x, weight, bias = product_inputs(shape)
-    _, compute_type = computed_with(implementation)
+    isa, compute_type = computed_with(implementation)
     work = Work(
         flops=2 * shape.rows * weight.size,
         bytes=weight.size * WEIGHT_BYTES[compute_type],
@@ -69,7 +70,8 @@ def bench_matmul(measure, implementation, shape, threads):
     product = linear_of(implementation, weight, bias, threads)
     got = measure(f"matmul {shape}", implementation, product, x, work=work)
     # The results are of size 1 and up to 3072 terms are summed, in another order than NumPy's.
-    np.testing.assert_allclose(got, expected_product(shape, compute_type), atol=3e-5)
+    expected = expected_product(shape, definition(compute_type, isa))
+    np.testing.assert_allclose(got, expected, atol=3e-5)
 
 
 def quantize_of(implementation):
