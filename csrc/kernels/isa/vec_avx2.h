@@ -137,6 +137,11 @@ struct Ints {
 #define FASTBERT_VNNI(name) "%{vex%} " #name
 #endif
 
+// Wraps around, which the columns behind the last one may do.
+inline Ints operator+(Ints a, Ints b) {
+  return {(Ints::Lanes)_mm256_add_epi32((__m256i)a.v, (__m256i)b.v)};
+}
+
 // In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly.
 inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 #if defined(__AVXVNNI__)
@@ -150,7 +155,7 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
   const __m256i even = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(0xff)),
                                          _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8));
   const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), _mm256_srai_epi16(s, 8));
-  return {sum.v + (Ints::Lanes)_mm256_add_epi32(even, odd)};
+  return sum + Ints{(Ints::Lanes)_mm256_add_epi32(even, odd)};
 #endif
 }
 
@@ -160,7 +165,7 @@ inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
   asm(FASTBERT_VNNI(vpdpwssd) " %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
   return sum;
 #else
-  return {sum.v + (Ints::Lanes)_mm256_madd_epi16((__m256i)a.v, (__m256i)b.v)};
+  return sum + Ints{(Ints::Lanes)_mm256_madd_epi16((__m256i)a.v, (__m256i)b.v)};
 #endif
 }
 

@@ -114,6 +114,11 @@ struct Ints {
   }
 };
 
+// Wraps around, which the columns behind the last one may do.
+inline Ints operator+(Ints a, Ints b) {
+  return {(Ints::Lanes)_mm512_add_epi32((__m512i)a.v, (__m512i)b.v)};
+}
+
 // In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly.
 inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
 #if defined(__AVX512VNNI__)
@@ -125,7 +130,7 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
   const __m512i even = _mm512_madd_epi16(_mm512_and_si512(u, _mm512_set1_epi16(0xff)),
                                          _mm512_srai_epi16(_mm512_slli_epi16(s, 8), 8));
   const __m512i odd = _mm512_madd_epi16(_mm512_srli_epi16(u, 8), _mm512_srai_epi16(s, 8));
-  return {sum.v + (Ints::Lanes)_mm512_add_epi32(even, odd)};
+  return sum + Ints{(Ints::Lanes)_mm512_add_epi32(even, odd)};
 #endif
 }
 
@@ -135,7 +140,7 @@ inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
   asm("vpdpwssd %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
   return sum;
 #else
-  return {sum.v + (Ints::Lanes)_mm512_madd_epi16((__m512i)a.v, (__m512i)b.v)};
+  return sum + Ints{(Ints::Lanes)_mm512_madd_epi16((__m512i)a.v, (__m512i)b.v)};
 #endif
 }
 

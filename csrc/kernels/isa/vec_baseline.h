@@ -132,6 +132,12 @@ struct Ints {
   }
 };
 
+// Wraps around, which the columns behind the last one may do.
+inline Ints operator+(Ints a, Ints b) {
+  typedef unsigned Bits __attribute__((vector_size(16)));
+  return {(Vec::Ints)((Bits)a.v + (Bits)b.v)};
+}
+
 // In every lane: sum + the products of its four unsigned bytes with its four signed ones, exactly:
 // 255 * 127 fits into the 16 bits of one product.
 inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
@@ -145,7 +151,7 @@ inline Ints dot(Ints sum, Ints unsigned_bytes, Ints signed_bytes) {
   const Shorts products[2] = {even * (low >> 8), (Shorts)(odd) * (s >> 8)};
   for (const Shorts& product : products) {
     const Vec::Ints pair = (Vec::Ints)(product);
-    sum.v += ((pair << 16) >> 16) + (pair >> 16);
+    sum = sum + Ints{((pair << 16) >> 16) + (pair >> 16)};
   }
   return sum;
 }
@@ -157,7 +163,7 @@ inline Vec to_floats(Ints a) { return {__builtin_convertvector(a.v, Vec::Floats)
 inline Ints dot_pairs(Ints sum, Ints a, Ints b) {
   const Vec low = to_floats({(a.v << 16) >> 16}) * to_floats({(b.v << 16) >> 16});
   const Vec both = low + to_floats({a.v >> 16}) * to_floats({b.v >> 16});
-  return {sum.v + __builtin_convertvector(both.v, Vec::Ints)};
+  return sum + Ints{__builtin_convertvector(both.v, Vec::Ints)};
 }
 
 // The nearest integers.
