@@ -234,7 +234,7 @@ def test_other_small_files_are_noticed(model, cache, change):
 
 def test_other_code_is_noticed(model, cache, monkeypatch):
     vectors(model)
-    state = loading._State(os.fspath(model))
+    state = loading._State(os.fspath(model), plain=False)
     assert loading._Start.find(state) is not None
     state.code = (*state.code, ("new.py", 1, 2, 3, 4))
     assert loading._Start.find(state) is None

@@ -28,6 +28,7 @@ ACTIVATIONS = {
 }
 
 _MAX_LAYERS = 1024
+_MAX_BUCKETS = 1024
 _MAX_SIZE = 2**31 - 1  # the native code counts rows and columns in 32 bits
 
 
@@ -40,31 +41,94 @@ def read_config(directory: str | PathLike[str]) -> EncoderConfig:
     """
     file = JsonObject.read(Path(directory) / "config.json")
     family = _family(file)
-    _refuse_other_arithmetic(file)
-
-    def size(field: str, maximum: int = _MAX_SIZE) -> int:
-        default = family.config_defaults.get(field)
-        assert default is None or isinstance(default, int)
-        # A family whose files never say takes its default under our own name for the field.
-        key = family.config_keys.get(field, field)
-        return file.integer(key, default, minimum=1, maximum=maximum)
-
+    _refuse_other_arithmetic(file, family)
+    read = _Reader(file, family)
+    hidden_size, layers = read.size("hidden_size"), read.size("num_hidden_layers", _MAX_LAYERS)
     config = EncoderConfig(
         model_type=family.model_type,
-        vocab_size=size("vocab_size"),
-        hidden_size=size("hidden_size"),
-        num_hidden_layers=size("num_hidden_layers", _MAX_LAYERS),
-        num_attention_heads=size("num_attention_heads"),
-        intermediate_size=size("intermediate_size"),
-        hidden_act=_activation(file, family),
-        max_position_embeddings=size("max_position_embeddings"),
-        type_vocab_size=size("type_vocab_size"),
-        layer_norm_eps=_epsilon(file, family),
+        vocab_size=read.size("vocab_size"),
+        hidden_size=hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=read.size("num_attention_heads"),
+        intermediate_size=read.size("intermediate_size"),
+        hidden_act=read.activation(),
+        max_position_embeddings=read.size("max_position_embeddings"),
+        type_vocab_size=read.size("type_vocab_size"),
+        layer_norm_eps=read.epsilon(),
+        embedding_size=read.size("embedding_size") if read.knows("embedding_size") else hidden_size,
+        num_layer_groups=(
+            read.size("num_layer_groups", layers) if read.knows("num_layer_groups") else layers
+        ),
+        padding_id=read.padding_id(),
+        relative_attention_num_buckets=(
+            read.size("relative_attention_num_buckets", _MAX_BUCKETS)
+            if read.knows("relative_attention_num_buckets")
+            else 0
+        ),
     )
     if config.hidden_size % config.num_attention_heads:
-        key = family.config_keys["hidden_size"]
-        raise file.error(key, f"a multiple of the {config.num_attention_heads} attention heads")
+        expected = f"a multiple of the {config.num_attention_heads} attention heads"
+        raise file.error(read.key("hidden_size"), expected)
+    if config.max_length < 1:
+        expected = f"more than {config.max_position_embeddings - config.max_length}"
+        raise file.error(read.key("max_position_embeddings"), expected)
     return config
+
+
+class _Reader:
+    """The fields of one config.json, under the names of its family."""
+
+    def __init__(self, file: JsonObject, family: Family) -> None:
+        self._file = file
+        self._family = family
+
+    def key(self, field: str) -> str:
+        """What config.json calls our field."""
+        return self._family.config_keys.get(field, field)
+
+    def knows(self, field: str) -> bool:
+        """Whether the family has an optional field; all others have its neutral value."""
+        return field in self._family.config_defaults or field in self._family.config_fixed
+
+    def size(self, field: str, maximum: int = _MAX_SIZE) -> int:
+        """A positive integer; 0 only where the family says so."""
+        fixed = self._family.config_fixed.get(field)
+        if isinstance(fixed, int):
+            return fixed
+        default = self._family.config_defaults.get(field)
+        assert default is None or isinstance(default, int)
+        return self._file.integer(self.key(field), default, minimum=1, maximum=maximum)
+
+    def padding_id(self) -> int | None:
+        """The id of the padding token, where positions depend on it."""
+        fixed = self._family.config_fixed.get("padding_id")
+        if isinstance(fixed, int):
+            return fixed
+        default = self._family.config_defaults.get("padding_id")
+        if not isinstance(default, int):
+            return None
+        return self._file.integer(self.key("padding_id"), default, minimum=0, maximum=_MAX_SIZE)
+
+    def activation(self) -> str:
+        """Our name of the formula of the feed-forward part."""
+        key = self.key("hidden_act")
+        name = self._file.get(key, self._family.config_defaults.get("hidden_act"))
+        if not isinstance(name, str) or name not in ACTIVATIONS:
+            expected = f"one of the supported activations: {', '.join(ACTIVATIONS)}"
+            raise self._file.error(key, expected)
+        return ACTIVATIONS[name]
+
+    def epsilon(self) -> float:
+        """What is added to the variance in every layer norm."""
+        fixed = self._family.config_fixed.get("layer_norm_eps")
+        if fixed is not None:
+            return fixed
+        default = self._family.config_defaults.get("layer_norm_eps")
+        key = self.key("layer_norm_eps")
+        epsilon = self._file.number(key, None if default is None else float(default))
+        if not 0 < epsilon < 1:
+            raise self._file.error(key, "a number above 0 and below 1")
+        return epsilon
 
 
 def _family(file: JsonObject) -> Family:
@@ -89,7 +153,10 @@ def _family_of_old_file(file: JsonObject) -> Family:
     )
 
 
-def _refuse_other_arithmetic(file: JsonObject) -> None:
+def _refuse_other_arithmetic(file: JsonObject, family: Family) -> None:
+    for key, required in family.config_required.items():
+        if file.get(key, required) != required:
+            raise file.error(key, f"{required}: other values are not supported")
     for key in ("is_decoder", "add_cross_attention"):
         if file.get(key, False) is not False:
             raise file.error(key, "false: only encoders are supported")
@@ -98,20 +165,3 @@ def _refuse_other_arithmetic(file: JsonObject) -> None:
     code = file.get("auto_map", {})
     if not isinstance(code, dict) or "AutoModel" in code:
         raise file.error("auto_map", "none: a model that brings its own code is not supported")
-
-
-def _activation(file: JsonObject, family: Family) -> str:
-    key = family.config_keys["hidden_act"]
-    name = file.get(key, family.config_defaults.get("hidden_act"))
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise file.error(key, f"one of the supported activations: {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
-
-
-def _epsilon(file: JsonObject, family: Family) -> float:
-    key = family.config_keys.get("layer_norm_eps", "layer_norm_eps")
-    default = family.config_defaults.get("layer_norm_eps")
-    epsilon = file.number(key, None if default is None else float(default))
-    if not 0 < epsilon < 1:
-        raise file.error(key, "a number above 0 and below 1")
-    return epsilon

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
 import warnings
@@ -18,6 +17,7 @@ from fastbert.batches import TOKENS_AT_ONCE, Batch, Result, cut
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
+from fastbert.mapped_weights import MappedWeights
 from fastbert.progress import progress
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
@@ -50,10 +50,6 @@ _TEXTS_AT_ONCE = 4096
 
 # The options of a usual call, in the order in which `encode` looks at them.
 _USUAL = (None, None, None, None, "sentence_embedding", "float32", None, "truncate")
-
-# Weights in a file lie on small pages, and cost a short text 0.3 of 1.9 ms; the copy that ends this
-# takes some 10 ms and the memory that processes would share.
-_CALLS_ON_FILE = 50
 
 # Far more than is of use to anyone; the system may refuse to start as many.
 _MOST_THREADS = 1024
@@ -107,8 +103,7 @@ class Encoder:
             self._named_prompt(self.default_prompt_name)
         self.similarity_fn_name = self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
-        self._mapped = self._native.packed if files.maps_packed else None
-        self._calls_on_file = itertools.count(1)  # one step for all threads, unlike += 1
+        self._mapped = MappedWeights(self._native.packed) if files.maps_packed else None
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
@@ -294,8 +289,8 @@ class Encoder:
             outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
         elif single:
             outputs = outputs[0]
-        if self._mapped is not None:
-            self._leave_file()
+        if self._mapped is not None and self._mapped.count_call():
+            self._mapped = None
         return outputs
 
     @overload
@@ -393,13 +388,6 @@ class Encoder:
     def _prepared(self, text: str) -> str:
         return text.lower() if self._modules.do_lower_case else text
 
-    def _leave_file(self) -> None:
-        """Count the calls on mapped weights; whoever makes many gets them on huge pages."""
-        mapped = self._mapped
-        if next(self._calls_on_file) == _CALLS_ON_FILE and mapped is not None:
-            _core.copy_to_huge_pages(mapped)
-            self._mapped = None
-
     # --- from texts to vectors ---
 
     def _encode_few(
@@ -423,8 +411,8 @@ class Encoder:
         ids, offsets, longest = tokens
         if longest > limit or len(ids) > TOKENS_AT_ONCE or _logs_info():
             return None
-        if self._mapped is not None:
-            self._leave_file()
+        if self._mapped is not None and self._mapped.count_call():
+            self._mapped = None
         vectors = self._native.forward(
             ids, offsets, poolings=self._modules.pooling, threads=threads
         )

@@ -35,6 +35,7 @@ _MARSHAL_VERSION = 4  # what every supported Python reads
 _MOST_FILES = 300  # of a model directory; what has more is something else
 _MOST_DEPTH = 4
 _ALIGNMENT = 64
+_FOLDERS = ("families",)  # of this package, whose code decides what is read
 
 # A file may change twice within one tick of the file system's clock and look the same. What is so
 # new is not remembered: the next start will.
@@ -49,6 +50,8 @@ def compute_types() -> tuple[str, ...]:
 class ModelFiles:
     """A model directory, read from the cache or from its files.
 
+    `plain` leaves aside what the directory says beyond the transformer itself.
+
     Attributes:
         directory: as given.
         config: the sizes of the network.
@@ -59,14 +62,14 @@ class ModelFiles:
 
     maps_packed = False
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, plain: bool = False) -> None:
         """Read all but the weights.
 
         Raises:
             ConfigError, WeightsError: if the files are damaged or not supported.
         """
         self.directory = directory
-        self._state = _State(directory)
+        self._state = _State(directory, plain)
         self._start = _Start.find(self._state)
         if self._start is not None:
             self.modules = self._start.modules(directory)
@@ -74,9 +77,9 @@ class ModelFiles:
             self.tokenizer = self._start.tokenizer()
         else:
             from fastbert.config import read_config
-            from fastbert.modules import read_modules
+            from fastbert.modules import plain_modules, read_modules
 
-            self.modules = read_modules(directory)
+            self.modules = plain_modules(directory) if plain else read_modules(directory)
             self.config = read_config(self.modules.transformer)
             self.tokenizer = Tokenizer.from_pretrained(self.modules.transformer)
 
@@ -125,13 +128,14 @@ class ModelFiles:
 class _State:
     """A directory at one moment: which files it has, and what the system says about each."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, plain: bool) -> None:
         self.directory = os.path.realpath(directory)
         self.files = _signature(self.directory)
         self.code = _code_signature()
         package = os.path.dirname(os.path.abspath(__file__))
         # Two installations that share a file would only take turns in writing it.
-        self.key = "\n".join((self.directory, package, str(sys.implementation.cache_tag)))
+        kind = "plain" if plain else "sentence"
+        self.key = "\n".join((self.directory, kind, package, str(sys.implementation.cache_tag)))
 
     @property
     def name(self) -> str:
@@ -173,8 +177,11 @@ def _signature(directory: str) -> Signature | None:
 def _code_signature() -> Signature | None:
     """The same of this package: another release may read the same files in another way."""
     try:
-        with os.scandir(os.path.dirname(os.path.abspath(__file__))) as entries:
-            paths = [entry.path for entry in entries if entry.name.endswith(".py")]
+        package = os.path.dirname(os.path.abspath(__file__))
+        paths = []
+        for folder in ("", *_FOLDERS):
+            with os.scandir(os.path.join(package, folder)) as entries:
+                paths += [entry.path for entry in entries if entry.name.endswith(".py")]
         paths += [_core.__file__, _wordpiece.__file__]
         return tuple(sorted((path, *_stamp(path)) for path in paths))
     except OSError:

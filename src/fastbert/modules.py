@@ -19,6 +19,7 @@ __all__ = [
     "LayerNorm",
     "Normalize",
     "SentenceModules",
+    "plain_modules",
     "read_modules",
 ]
 
@@ -75,6 +76,22 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
         prompts=prompts,
         default_prompt_name=default_prompt_name,
         similarity=similarity,
+    )
+
+
+def plain_modules(directory: str | PathLike[str]) -> SentenceModules:
+    """What surrounds a transformer that is used as it is: the input of a task's head."""
+    return SentenceModules(
+        transformer=os.fspath(directory),
+        max_seq_length=None,
+        do_lower_case=False,
+        pooling=_Pooling().modes,
+        pooling_size=None,
+        include_prompt=True,
+        after=(),
+        prompts={},
+        default_prompt_name=None,
+        similarity="cosine",
     )
 
 

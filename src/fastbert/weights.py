@@ -19,6 +19,7 @@ from fastbert.safetensors import SafetensorsFile, open_safetensors
 __all__ = [
     "Checkpoint",
     "Source",
+    "checkpoint_names",
     "find_weights",
     "load_weights",
     "open_checkpoint",
@@ -64,17 +65,19 @@ def find_weights(directory: str | PathLike[str], config: EncoderConfig) -> dict[
     directory = Path(directory)
     family = FAMILIES[config.model_type]
     checkpoint = open_checkpoint(directory)
-    sources = _encoder_tensors(directory, checkpoint, family)
+    names = checkpoint_names(directory, checkpoint, family)
+    sources = {name: theirs for name, theirs in names.items() if not family.ignores(name)}
     shapes = tensor_shapes(config)
     found = {}
-    for ours, theirs in family.tensor_names(config.num_hidden_layers).items():
+    for ours, shape in shapes.items():
+        theirs = family.tensor_name(ours)
         name = sources.pop(theirs, None)
         if name is None:
             raise WeightsError(
                 f"{_place(directory, checkpoint)} has no tensor {theirs!r}, "
-                f"expected one of shape {shapes[ours]}"
+                f"expected one of shape {shape}"
             )
-        found[ours] = (checkpoint[name], name, shapes[ours])
+        found[ours] = (checkpoint[name], name, shape)
     _refuse_unknown(checkpoint, sources, family)
     return found
 
@@ -82,13 +85,7 @@ def find_weights(directory: str | PathLike[str], config: EncoderConfig) -> dict[
 def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     """Our name -> shape of every tensor of the encoder; linear weights are [out, in]."""
     hidden, inner = config.hidden_size, config.intermediate_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "word_embeddings": (config.vocab_size, hidden),
-        "position_embeddings": (config.max_position_embeddings, hidden),
-        "type_embeddings": (config.type_vocab_size, hidden),
-        "embeddings_norm.gamma": (hidden,),
-        "embeddings_norm.beta": (hidden,),
-    }
+    shapes = _embedding_shapes(config)
     layer: dict[str, tuple[int, ...]] = {
         "ffn_in.weight": (inner, hidden),
         "ffn_in.bias": (inner,),
@@ -101,8 +98,28 @@ def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     for norm in ("attention_norm", "ffn_norm"):
         layer[f"{norm}.gamma"] = (hidden,)
         layer[f"{norm}.beta"] = (hidden,)
-    for i in range(config.num_hidden_layers):
+    for i in range(config.num_layer_groups):
         shapes.update({f"layers.{i}.{name}": shape for name, shape in layer.items()})
+    return shapes
+
+
+def _embedding_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """Those of the tensors that are not in a layer; optional ones only if they are there."""
+    embedding, hidden = config.embedding_size, config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "word_embeddings": (config.vocab_size, embedding),
+        "position_embeddings": (config.max_position_embeddings, embedding),
+    }
+    if config.type_vocab_size:
+        shapes["type_embeddings"] = (config.type_vocab_size, embedding)
+    shapes["embeddings_norm.gamma"] = (embedding,)
+    shapes["embeddings_norm.beta"] = (embedding,)
+    if embedding != hidden:
+        shapes["embedding_projection.weight"] = (hidden, embedding)
+        shapes["embedding_projection.bias"] = (hidden,)
+    if config.relative_attention_num_buckets:
+        heads = config.num_attention_heads
+        shapes["relative_attention_bias"] = (config.relative_attention_num_buckets, heads)
     return shapes
 
 
@@ -157,11 +174,14 @@ def _is_plain_name(name: str) -> bool:
     return name == PurePosixPath(name).name != "" and "\0" not in name
 
 
-def _encoder_tensors(directory: Path, checkpoint: Checkpoint, family: Family) -> dict[str, str]:
-    """Name without prefix -> name in the file, of every tensor that is not known to be ignored.
+def checkpoint_names(directory: Path, checkpoint: Checkpoint, family: Family) -> dict[str, str]:
+    """Every tensor of a checkpoint: name without the encoder's prefix -> name in the file.
 
     Task models and training wrappers put a prefix before every name of the encoder (`bert.`,
     `module.`, `0.auto_model.`). The word table shows which.
+
+    Raises:
+        WeightsError: if there is no word table, or two tensors have the same name.
     """
     anchor = family.anchor
     prefixes = [
@@ -176,9 +196,7 @@ def _encoder_tensors(directory: Path, checkpoint: Checkpoint, family: Family) ->
     tensors: dict[str, str] = {}
     for full_name in checkpoint:
         name = _modern(full_name.removeprefix(prefixes[0]))
-        if family.ignores(name):
-            continue
-        if name in tensors:
+        if name in tensors and not family.ignores(name):
             raise WeightsError(
                 f"{checkpoint[full_name].path} has both {shown(full_name)} and "
                 f"{shown(tensors[name])}, expected one of the two"

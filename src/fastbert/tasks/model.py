@@ -1,0 +1,254 @@
+"""What all tasks share: a loaded encoder with a head, and the way through it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from fastbert import postprocessing
+from fastbert.batches import cut
+from fastbert.callers import callers_level
+from fastbert.errors import ConfigError
+from fastbert.heads import read_head
+from fastbert.hub import find
+from fastbert.loading import ModelFiles, compute_types
+from fastbert.mapped_weights import MappedWeights
+from fastbert.progress import progress
+from fastbert.tasks.labels import read_config_file, read_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from fastbert.tokenizer import Tokens
+
+    Array = NDArray[np.float32]
+
+__all__ = ["LabelledModel", "TaskModel"]
+
+
+class TaskModel:
+    """A BERT with a head. A task derives from it, names its head and turns scores into answers.
+
+    Any number of threads may use one model at the same time. A text's scores are the same to the
+    bit alone, in any batch and with any number of threads.
+
+    Attributes:
+        directory: where the model lies.
+        config: the sizes of the encoder.
+        tokenizer: its `Tokenizer`.
+        max_length: longest input in tokens, special tokens included.
+        compute_type: what the encoder computes with; the head computes in float32.
+        threads: threads of every call, or None for all that the process may use.
+    """
+
+    _head_name: ClassVar[str]
+
+    def __init__(
+        self,
+        model: str | PathLike[str],
+        *,
+        compute_type: str = "float32",
+        threads: int | None = None,
+        max_length: int | None = None,
+        revision: str | None = None,
+        cache_folder: str | PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a directory, or a name on the Hugging Face hub.
+            compute_type: as in `fastbert.load`.
+            threads: threads of every call; None takes all that this process may use.
+            max_length: longest input in tokens; None takes the model's own limit.
+            revision: branch, tag or commit on the hub.
+            cache_folder: where downloaded models lie, in place of the Hugging Face cache.
+            local_files_only: never use the network.
+            token: the hub's access token, or True for the stored one.
+
+        Raises:
+            ModelNotFoundError: if no source has the model.
+            ConfigError, WeightsError: if its files are damaged or not supported, or it has no head
+                for this task.
+            ValueError: if an argument is out of its range.
+        """
+        if compute_type not in compute_types():
+            expected = ", ".join(compute_types())
+            raise ValueError(f"compute_type is {compute_type!r}, but must be one of {expected}")
+        self.directory = find(
+            model,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        self.compute_type = compute_type
+        self.threads = threads
+        files = ModelFiles(self._transformer(), plain=True)
+        self.config, self.tokenizer = files.config, files.tokenizer
+        self._check_vocabulary()
+        self.max_length = self._length_limit(max_length)
+        self._config_file = read_config_file(files.directory)
+        self._read_settings()
+        self._head = postprocessing.prepare(
+            read_head(files.directory, self.config, self._head_name, outputs=self._outputs()),
+            "",
+            threads or 0,
+        )
+        self._native = files.native_encoder(compute_type, threads or 0)
+        self._mapped = MappedWeights(self._native.packed) if files.maps_packed else None
+        self._warned_about_length = False
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.directory!r}, {self.config.num_hidden_layers} layers, "
+            f"{self.compute_type}, {self.isa})"
+        )
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """Pickled as its directory and its settings; unpickling loads the files again."""
+        return functools.partial(type(self), self.directory, **self._options()), ()
+
+    def _options(self) -> dict[str, Any]:
+        """The arguments that make the same model again."""
+        return {
+            "compute_type": self.compute_type,
+            "threads": self.threads,
+            "max_length": self.max_length,
+        }
+
+    @property
+    def isa(self) -> str:
+        """The instruction set that this model computes with."""
+        return self._native.isa
+
+    # --- what a task may say otherwise ---
+
+    def _transformer(self) -> str:
+        """The directory of the transformer."""
+        return os.fspath(self.directory)
+
+    def _read_settings(self) -> None:
+        """Read what the task needs of config.json."""
+
+    def _outputs(self) -> int | None:
+        """How many scores the head must give; None takes what it gives."""
+        return None
+
+    # --- from tokens to scores ---
+
+    def _scores(
+        self,
+        tokens: Tokens,
+        *,
+        pooled: bool,
+        threads: int | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool = False,
+    ) -> Array:
+        """The head's scores of ragged tokens.
+
+        Args:
+            tokens: all texts or pairs, none longer than `max_length`.
+            pooled: scores of each text, from its first token; else scores of each token.
+            threads: of this call.
+            batch_size: most texts of one native call.
+            show_progress_bar: on stderr.
+
+        Returns:
+            (texts, outputs) or (tokens, outputs).
+        """
+        poolings = ("cls",) if pooled else ()
+        states = self._states(tokens, poolings, threads, batch_size, show_progress_bar)
+        parts = [self._apply_head(x, threads) for x in states]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _apply_head(self, x: Array, threads: int | None) -> Array:
+        for step in self._head:
+            x = step(x, threads or self.threads or 0)
+        return x
+
+    def _states(
+        self,
+        tokens: Tokens,
+        poolings: tuple[str, ...],
+        threads: int | None,
+        batch_size: int | None = None,
+        show_progress_bar: bool = False,
+    ) -> Iterator[Array]:
+        """What the encoder makes of the tokens, one native call after the other."""
+        texts = len(tokens.offsets) - 1
+        type_ids = tokens.type_ids if self.config.type_vocab_size > 1 else None
+        with progress(texts, enabled=show_progress_bar) as bar:
+            for batch in cut(tokens.ids, tokens.offsets, batch_size):
+                types = None
+                if type_ids is not None:
+                    types = type_ids[batch.first_token : batch.first_token + len(batch.ids)]
+                yield self._native.forward(
+                    batch.ids,
+                    batch.offsets,
+                    type_ids=types,
+                    poolings=poolings,
+                    threads=threads or self.threads or 0,
+                )
+                bar.update(batch.count)
+        if self._mapped is not None and self._mapped.count_call():
+            self._mapped = None
+
+    def _warn_about_length(self, tokens: Tokens, describe: Callable[[int], str]) -> None:
+        """Say once per model that an input is cut; `describe` names the input with an index."""
+        longest = tokens.lengths.max(initial=0)
+        if longest <= self.max_length or self._warned_about_length:
+            return
+        self._warned_about_length = True
+        index = int(np.argmax(tokens.lengths > self.max_length))
+        warnings.warn(
+            f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is "
+            f"{self.max_length}: the rest of it is ignored (this is said once per model)",
+            stacklevel=callers_level(),
+        )
+
+    # --- loading ---
+
+    def _check_vocabulary(self) -> None:
+        if self.tokenizer.max_id >= self.config.vocab_size:
+            raise ConfigError(
+                f"{self.directory}: the tokenizer has ids up to {self.tokenizer.max_id}, but "
+                f"config.json says vocab_size {self.config.vocab_size}"
+            )
+
+    def _length_limit(self, wanted: int | None) -> int:
+        most = self.config.max_length
+        if wanted is None:
+            return min(self.tokenizer.max_length or most, most)
+        least = 1 + sum(self.tokenizer.special_counts)
+        is_integer = isinstance(wanted, int | np.integer) and not isinstance(wanted, bool)
+        if not is_integer or not least <= wanted <= most:
+            raise ValueError(
+                f"max_length is {wanted!r}, but this model can take {least} to {most} tokens"
+            )
+        return int(wanted)
+
+
+class LabelledModel(TaskModel):
+    """A task model whose scores have names.
+
+    Attributes:
+        labels: name of each score, by id.
+    """
+
+    labels: list[str]
+
+    def _read_settings(self) -> None:
+        self.labels = read_labels(self._config_file)
+
+    def _outputs(self) -> int | None:
+        return len(self.labels)
