@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from fastbert import postprocessing
+from fastbert._native import _core
 from fastbert.batches import cut
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
@@ -100,7 +101,7 @@ class TaskModel:
         self._read_settings()
         self._head = postprocessing.prepare(
             read_head(files.directory, self.config, self._head_name, outputs=self._outputs()),
-            "",
+            _core.isa(),
             threads or 0,
         )
         self._native = files.native_encoder(compute_type, threads or 0)
