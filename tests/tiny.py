@@ -45,6 +45,29 @@ _POOLING_FLAGS = {
 }
 
 
+# Head -> the class that transformers has for it, and its linear layers and norms.
+_HEADS = {
+    "sequence_classification": (
+        "BertForSequenceClassification",
+        ("bert.pooler.dense", "classifier"),
+    ),
+    "token_classification": ("BertForTokenClassification", ("classifier",)),
+    "masked_lm": (
+        "BertForMaskedLM",
+        (
+            "cls.predictions.transform.dense",
+            "cls.predictions.transform.LayerNorm",
+            "cls.predictions.decoder",
+        ),
+    ),
+    "question_answering": ("BertForQuestionAnswering", ("qa_outputs",)),
+    "next_sentence": (
+        "BertForNextSentencePrediction",
+        ("bert.pooler.dense", "cls.seq_relationship"),
+    ),
+}
+
+
 def bfloat16_bits(values):
     """The upper halves of float32 values, truncated; `write_safetensors` takes uint16 as BF16."""
     return (np.asarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)
@@ -110,6 +133,40 @@ def bert_tensors(config, seed=0):
     return tensors
 
 
+def head_tensors(head, config, outputs, *, tied=True, seed=0):
+    """Random tensors of a head; its scores are of order 1, those over a tied word table of 3."""
+    rng = np.random.default_rng([seed, 1])
+    hidden = config["hidden_size"]
+    tensors = {}
+    _, names = _HEADS[head]
+    for name in names:
+        rows = outputs if name == names[-1] else hidden
+        if name.endswith("LayerNorm"):
+            tensors[f"{name}.weight"] = 1 + 0.1 * rng.standard_normal(hidden)
+            tensors[f"{name}.bias"] = 0.1 * rng.standard_normal(hidden)
+        else:
+            tensors[f"{name}.weight"] = rng.standard_normal((rows, hidden)) / math.sqrt(hidden)
+            tensors[f"{name}.bias"] = 0.1 * rng.standard_normal(rows)
+    if head == "masked_lm":
+        tensors["cls.predictions.bias"] = tensors["cls.predictions.decoder.bias"]
+        if tied:
+            del tensors["cls.predictions.decoder.weight"], tensors["cls.predictions.decoder.bias"]
+    return {name: value.astype(np.float32) for name, value in tensors.items()}
+
+
+def _head_fields(head, labels, problem_type, tied):
+    """What config.json says about a head."""
+    fields = {"architectures": [_HEADS[head][0]]}
+    if labels is not None:
+        fields["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        fields["label2id"] = {label: i for i, label in enumerate(labels)}
+    if problem_type is not None:
+        fields["problem_type"] = problem_type
+    if not tied:
+        fields["tie_word_embeddings"] = False
+    return fields
+
+
 def write_model(
     directory,
     *,
@@ -132,12 +189,18 @@ def write_model(
     dtype="float32",
     seed=0,
     sentence_transformers=True,
+    head=None,
+    labels=None,
+    problem_type=None,
+    tied=True,
 ):
     """Write a random BERT; returns its directory.
 
     `dense_size` adds a Dense module with tanh, `prefix` goes before every tensor's name, `dtype` is
     float32, float16 or bfloat16, and `sentence_transformers=False` leaves a plain transformers
-    directory.
+    directory. `head` is a key of `_HEADS`: a plain directory of that class, whose classifier has a
+    score for each of `labels`, or two without names; `tied=False` gives a masked_lm head a matrix
+    of its own in place of the word table.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -156,15 +219,21 @@ def write_model(
         "position_embedding_type": "absolute",
         "pad_token_id": 0,
     }
+    tensors = bert_tensors(config, seed)
+    if head is not None:
+        config |= _head_fields(head, labels, problem_type, tied)
+        outputs = len(vocabulary) if head == "masked_lm" else 2 if labels is None else len(labels)
+        tensors = {f"bert.{name}": value for name, value in tensors.items()}
+        tensors |= head_tensors(head, config, outputs, tied=tied, seed=seed)
     write_json(directory / "config.json", config)
-    tensors = {prefix + name: value for name, value in bert_tensors(config, seed).items()}
+    tensors = {prefix + name: value for name, value in tensors.items()}
     if dtype == "bfloat16":
         tensors = {name: bfloat16_bits(value) for name, value in tensors.items()}
     else:
         tensors = {name: value.astype(dtype) for name, value in tensors.items()}
     write_safetensors(directory / "model.safetensors", tensors, {"format": "pt"})
     _write_tokenizer(directory, vocabulary, do_lower_case, max_position_embeddings)
-    if sentence_transformers:
+    if sentence_transformers and head is None:
         _write_transformer_limits(directory, max_seq_length)
         _write_modules(directory, hidden_size, pooling, dense_size, normalize)
         if prompts is not None:

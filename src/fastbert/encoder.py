@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -12,12 +11,13 @@ import numpy as np
 
 from fastbert import postprocessing
 from fastbert._native import _core
+from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import TOKENS_AT_ONCE
 from fastbert.callers import callers_level
-from fastbert.checks import check_choice, check_positive, check_threads, is_integer
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
+from fastbert.progress import logs_info
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Encoder:
             attentions=output_attentions,
         )
         if show_progress_bar is None:
-            show_progress_bar = _logs_info()
+            show_progress_bar = logs_info()
         outputs = encode_all(self, request, show_progress_bar=show_progress_bar)
         if inputs.places is not None:
             outputs = repeat(outputs, inputs.places)
@@ -503,7 +503,7 @@ class Encoder:
         if tokens is None:
             return None
         ids, offsets, longest = tokens
-        if longest > limit or len(ids) > TOKENS_AT_ONCE or _logs_info():
+        if longest > limit or len(ids) > TOKENS_AT_ONCE or logs_info():
             return None
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
@@ -518,9 +518,3 @@ class Encoder:
         if normalize:
             _core.normalize(vectors)
         return vectors[0] if isinstance(texts, str) else vectors
-
-
-def _logs_info() -> bool:
-    """Whether the logger "fastbert" is at INFO; nobody has set it if logging was never imported."""
-    logging = sys.modules.get("logging")
-    return logging is not None and logging.getLogger("fastbert").isEnabledFor(logging.INFO)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastbert.arguments import as_list, as_texts
 
 __all__ = ["Inputs", "read_inputs", "repeat"]
 
@@ -52,15 +54,10 @@ def read_inputs(texts: Any, is_tokenized: bool = False) -> Inputs:  # noqa: ANN4
         return _read_tokenized(texts)
     if isinstance(texts, str):
         return Inputs([texts], None, None, single=True, tokenized=False)
-    listed = _as_list(texts)
-    if set(map(type, listed)) <= {str}:  # without a line of Python for each text
-        return _distinct(listed)
-    if isinstance(listed[0], tuple | list):
+    listed = as_list(texts)
+    if len(listed) and isinstance(listed[0], tuple | list):
         return _read_pairs(listed)
-    for i, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise TypeError(f"texts[{i}] is a {type(text).__name__}, but must be a str")
-    return _distinct(listed)
+    return _distinct(as_texts(listed))
 
 
 def repeat(outputs: Any, places: list[int]) -> Any:  # noqa: ANN401 (an array or a list)
@@ -70,14 +67,6 @@ def repeat(outputs: Any, places: list[int]) -> Any:  # noqa: ANN401 (an array or
     import copy
 
     return [copy.deepcopy(outputs[place]) for place in places]
-
-
-def _as_list(texts: object) -> Sequence[Any]:
-    if isinstance(texts, bytes | bytearray | Mapping) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
-    if getattr(texts, "ndim", 1) != 1:
-        raise TypeError("texts is an array that is not 1-D, but must be a str or a list of str")
-    return texts if isinstance(texts, list | tuple) else list(texts)
 
 
 def _read_pairs(pairs: Sequence[Any]) -> Inputs:
@@ -93,7 +82,7 @@ def _read_pairs(pairs: Sequence[Any]) -> Inputs:
 def _read_tokenized(texts: object) -> Inputs:
     if isinstance(texts, str):
         raise TypeError("texts is a str, but with is_tokenized it must be a list of tokens")
-    listed = _as_list(texts)
+    listed = as_list(texts)
     if listed and all(isinstance(token, str) for token in listed):
         return Inputs([tuple(listed)], None, None, single=True, tokenized=True)
     paired = bool(listed) and _is_pair_of_tokens(listed[0])
