@@ -86,7 +86,30 @@ class Kernels:
         self, x: Array, gamma: Array, beta: Array, eps: float, residual: Array | None = None
     ) -> Array: ...
     def activate(self, activation: str, x: Array) -> Array: ...
-    def attention(self, query: Array, key: Array, value: Array, scale: float = 1.0) -> Array: ...
+    def attention(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        scale: float = 1.0,
+        begin: int = 0,
+        end: int = -1,
+        distance_bias: Array | None = None,
+        key_bias: Array | None = None,
+        probabilities: Array | None = None,
+    ) -> Array: ...
+    def attention_int8(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        scale: float = 1.0,
+        begin: int = 0,
+        end: int = -1,
+        distance_bias: Array | None = None,
+        key_bias: Array | None = None,
+        probabilities: Array | None = None,
+    ) -> Array: ...
     def quantize(self, x: Array, activation: str = "identity") -> tuple[Bytes, Array]: ...
     def pack(self, weight: Array) -> Array: ...
     @property

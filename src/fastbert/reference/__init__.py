@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.config import EncoderConfig
+from fastbert.reference.activations import ACTIVATIONS
 from fastbert.reference.compute_types import (
     attention_int8,
     linear_bfloat16,
@@ -30,55 +31,6 @@ from fastbert.reference.compute_types import (
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def gelu(x: Array) -> Array:
-    """x times the probability that a standard normal number is below x."""
-    return (x * 0.5 * (1 + _erf(x / math.sqrt(2)))).astype(np.float32)
-
-
-def gelu_tanh(x: Array) -> Array:
-    """The approximation of `gelu` that some checkpoints were trained with."""
-    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
-    return (0.5 * x * (1 + np.tanh(inner))).astype(np.float32)
-
-
-def relu(x: Array) -> Array:
-    """x where it is positive, else 0."""
-    return np.maximum(x, 0)
-
-
-def sigmoid(x: Array) -> Array:
-    """The logistic function of x."""
-    return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
-
-
-def silu(x: Array) -> Array:
-    """x times its logistic function."""
-    return x * sigmoid(x)
-
-
-def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
-    return np.tanh(x)
-
-
-def identity(x: Array) -> Array:
-    """x itself."""
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "identity": identity,
-    "gelu": gelu,
-    "gelu_tanh": gelu_tanh,
-    "relu": relu,
-    "silu": silu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-}
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -99,10 +51,16 @@ def softmax(scores: Array) -> Array:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def attention(query: Array, key: Array, value: Array) -> Array:
-    """One head of one text, (T, D) each: every token gathers the values of all tokens."""
-    scores = query @ key.T / np.float32(math.sqrt(query.shape[-1]))  # (T, T)
-    return softmax(scores) @ value
+def attention(
+    query: Array, key: Array, value: Array, bias: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """One head of one text, (T, D) each: every token gathers the values of all tokens.
+
+    The bias is added to the scores, (T, T). The second result is who gathered how much of whom,
+    (T, T).
+    """
+    probabilities = softmax(query @ key.T / np.float32(math.sqrt(query.shape[-1])) + bias)
+    return probabilities @ value, probabilities
 
 
 ARITHMETIC = {  # compute type -> its linear layer and its attention
@@ -140,7 +98,7 @@ def layer(x: Array, index: int, config: EncoderConfig, w: Weights, compute_type:
         np.split(product(x, name), heads, axis=-1) for name in ("query", "key", "value")
     )  # N times (T, D)
     context = np.concatenate(
-        [attention(*head) for head in zip(query, key, value, strict=True)], axis=-1
+        [attention(*head)[0] for head in zip(query, key, value, strict=True)], axis=-1
     )
     x = norm(product(context, "output") + x, "attention_norm")
     inner = ACTIVATIONS[config.hidden_act](product(x, "ffn_in"))  # (T, F)
