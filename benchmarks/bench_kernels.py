@@ -74,6 +74,28 @@ def bench_matmul(measure, implementation, shape, threads):
     np.testing.assert_allclose(got, expected, atol=3e-5)
 
 
+def maximum_of(implementation, weight, bias, offsets, threads):
+    """The maximum of the product over the rows of each text, as a function of x."""
+    if implementation == "numpy":
+        return lambda x: np.maximum.reduceat(reference.linear(x, weight, bias), offsets[:-1])
+    isa, compute_type = computed_with(implementation)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type, threads=threads)
+    return lambda x: linear.forward_max(x, offsets, threads=threads)
+
+
+@pytest.mark.parametrize("implementation", ["numpy", *ISAS, "bfloat16", "int8"])
+@pytest.mark.parametrize("shape", shapes.MAXIMUM, ids=str)
+def bench_maximum(measure, implementation, shape, threads):
+    x, weight, bias = product_inputs(shape)
+    offsets = np.arange(0, shape.rows + 1, shapes.PASSAGE, dtype=np.int32)
+    isa, compute_type = computed_with(implementation)
+    work = Work(flops=2 * shape.rows * weight.size, threads=threads)
+    maximum = maximum_of(implementation, weight, bias, offsets, threads)
+    got = measure(f"maximum {shape}", implementation, maximum, x, work=work)
+    products = expected_product(shape, definition(compute_type, isa))
+    np.testing.assert_allclose(got, np.maximum.reduceat(products, offsets[:-1]), atol=3e-5)
+
+
 def quantize_of(implementation):
     """Rows to bytes, 128 standing for 0, and what 1 is worth in each row."""
     if implementation == "numpy":
