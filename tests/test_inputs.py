@@ -62,8 +62,11 @@ def test_tokens():
         (["a", 3], "texts[1] is a int, but must be a str"),
         (["a", ("a", "b")], "texts[1] is a tuple, but must be a str"),
         ([("a", "b"), "c"], "texts[1] is a str, but must be a pair of str like the first"),
-        ([("a", "b", "c")], "texts[0] is a tuple of 3 (str, str, str), but must be a pair"),
-        ([("a", 1)], "texts[0] is a tuple of 2 (str, int), but must be a pair"),
+        (
+            [("a", "b", "c")],
+            "texts[0] is a tuple of 3 (str, str, str), but must be a str or a pair",
+        ),
+        ([("a", 1)], "texts[0] is a tuple of 2 (str, int), but must be a str or a pair of str"),
     ],
 )
 def test_other_things_are_refused(texts, message):

@@ -188,7 +188,8 @@ class _Call:
         if request.wants_tokens or too_long:
             return self._encode_tokens(batch, tokens, too_long)
         options = self._options(batch.ids, self._type_ids(batch, tokens), request.layers)
-        return self._finish(self._forward(batch, poolings=request.poolings, **options))
+        options |= {"poolings": request.poolings, "pool_skip": request.pool_skip}
+        return self._finish(self._forward(batch, **options))
 
     def _encode_tokens(self, batch: Batch, tokens: Tokens, too_long: bool) -> Any:  # noqa: ANN401
         """The same by way of the vectors of all tokens."""

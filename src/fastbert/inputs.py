@@ -73,9 +73,8 @@ def _read_pairs(pairs: Sequence[Any]) -> Inputs:
     for i, pair in enumerate(pairs):
         is_pair = isinstance(pair, tuple | list) and len(pair) == 2
         if not is_pair or not all(isinstance(text, str) for text in pair):
-            raise TypeError(
-                f"texts[{i}] is {_kind(pair)}, but must be a pair of str like the first"
-            )
+            expected = "a str or a pair of str" if i == 0 else "a pair of str like the first"
+            raise TypeError(f"texts[{i}] is {_kind(pair)}, but must be {expected}")
     return _distinct_pairs([tuple(pair) for pair in pairs], tokenized=False)
 
 
