@@ -27,18 +27,21 @@ ACTIVATIONS = {
     "tanh": "tanh",
 }
 
+# Google's own releases say bert_config.json; where both are, config.json is the younger.
+_FILES = ("config.json", "bert_config.json")
+
 _MAX_LAYERS = 1024
 _MAX_SIZE = 2**31 - 1  # the native code counts rows and columns in 32 bits
 
 
 def read_config(directory: str | PathLike[str]) -> EncoderConfig:
-    """Read and validate `config.json` of a model directory.
+    """Read and validate `config.json`, or else `bert_config.json`, of a model directory.
 
     Raises:
         ConfigError: if the file is missing or damaged, a value is impossible, or the model needs
             arithmetic that is not implemented; the message names file, value and expectation.
     """
-    file = JsonObject.read(Path(directory) / "config.json")
+    file = JsonObject.read(_config_path(Path(directory)))
     family = _family(file)
     _refuse_other_arithmetic(file)
 
@@ -65,6 +68,11 @@ def read_config(directory: str | PathLike[str]) -> EncoderConfig:
         key = family.config_keys["hidden_size"]
         raise file.error(key, f"a multiple of the {config.num_attention_heads} attention heads")
     return config
+
+
+def _config_path(directory: Path) -> Path:
+    paths = [directory / name for name in _FILES]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _family(file: JsonObject) -> Family:

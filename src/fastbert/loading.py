@@ -172,10 +172,12 @@ def _signature(directory: str) -> Signature | None:
 
 def _code_signature() -> Signature | None:
     """The same of this package: another release may read the same files in another way."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    paths = [_core.__file__, _wordpiece.__file__]
     try:
-        with os.scandir(os.path.dirname(os.path.abspath(__file__))) as entries:
-            paths = [entry.path for entry in entries if entry.name.endswith(".py")]
-        paths += [_core.__file__, _wordpiece.__file__]
+        for folder in (package, os.path.join(package, "checkpoints")):
+            with os.scandir(folder) as entries:
+                paths += [entry.path for entry in entries if entry.name.endswith(".py")]
         return tuple(sorted((path, *_stamp(path)) for path in paths))
     except OSError:
         return None
@@ -283,7 +285,7 @@ def _tensors(model: ModelFiles) -> tuple[Any, ...] | None:
     places = {}
     for ours, (file, name, shape) in find_weights(model.modules.transformer, model.config).items():
         info = file.info(name)
-        if info.dtype != "F32" or info.start % 4:
+        if not info.is_plain_float32:
             return None
         index = files.setdefault(file.path.name, len(files))
         places[ours] = (index, info.start, shape)
