@@ -36,7 +36,7 @@ def pickled(value):
     return b"\x80\2" + _pickle(value) + b"."
 
 
-def _pickle(value):
+def _pickle(value):  # noqa: PLR0911, PLR0912 (one case for each type)
     match value:
         case Name():
             return f"c{value.module}\n{value.name}\n".encode()

@@ -65,9 +65,9 @@ def tensorflow_variables(tensors):
         elif path.endswith("_embeddings/weight"):
             path = path.removesuffix("/weight")
         elif path.endswith("/weight"):
-            path, array = path.replace("/weight", "/kernel"), array.T
-        variables[path] = array
-        variables[f"{path}/adam_m"] = variables[f"{path}/adam_v"] = array * 0
+            path = path.replace("/weight", "/kernel")
+        variables[path] = array.T if path.endswith("/kernel") else array
+        variables[f"{path}/adam_m"] = variables[f"{path}/adam_v"] = np.zeros(3, np.float32)
     return variables
 
 
