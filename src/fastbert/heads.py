@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbert.config import ACTIVATIONS
+from fastbert.checkpoints import Checkpoint, open_checkpoint, read_float32
+from fastbert.config import ACTIVATIONS, config_path
 from fastbert.errors import WeightsError
 from fastbert.families import FAMILIES, HeadLinear
 from fastbert.json_files import JsonObject
 from fastbert.model import Dense, EncoderConfig, LayerNorm
-from fastbert.weights import Checkpoint, checkpoint_names, open_checkpoint, read_float32
+from fastbert.weights import checkpoint_names
 
 __all__ = ["Head", "read_head"]
 
@@ -97,7 +98,7 @@ class _Reader:
         return self._config.hidden_act if name == "hidden_act" else ACTIVATIONS.get(name, name)
 
     def _ties_word_embeddings(self) -> bool:
-        path = self._directory / "config.json"
+        path = config_path(self._directory)
         return not path.exists() or JsonObject.read(path).boolean("tie_word_embeddings", True)
 
     def _tensor(self, *names: str) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ _MARSHAL_VERSION = 4  # what every supported Python reads
 _MOST_FILES = 300  # of a model directory; what has more is something else
 _MOST_DEPTH = 4
 _ALIGNMENT = 64
-_FOLDERS = ("families",)  # of this package, whose code decides what is read
+_FOLDERS = ("checkpoints", "families")  # of this package, whose code decides what is read
 
 # A file may change twice within one tick of the file system's clock and look the same. What is so
 # new is not remembered: the next start will.
@@ -177,13 +177,12 @@ def _signature(directory: str) -> Signature | None:
 
 def _code_signature() -> Signature | None:
     """The same of this package: another release may read the same files in another way."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    paths = [_core.__file__, _wordpiece.__file__]
     try:
-        package = os.path.dirname(os.path.abspath(__file__))
-        paths = []
         for folder in ("", *_FOLDERS):
             with os.scandir(os.path.join(package, folder)) as entries:
                 paths += [entry.path for entry in entries if entry.name.endswith(".py")]
-        paths += [_core.__file__, _wordpiece.__file__]
         return tuple(sorted((path, *_stamp(path)) for path in paths))
     except OSError:
         return None
@@ -295,7 +294,7 @@ def _tensors(model: ModelFiles) -> tuple[Any, ...] | None:
     places = {}
     for ours, (file, name, shape) in find_weights(model.modules.transformer, model.config).items():
         info = file.info(name)
-        if info.dtype != "F32" or info.start % 4:
+        if not info.is_plain_float32:
             return None
         index = files.setdefault(file.path.name, len(files))
         places[ours] = (index, info.start, shape)
