@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
+    from fastbert.search import (
+        community_detection,
+        paraphrase_mining,
+        paraphrase_mining_embeddings,
+        semantic_search,
+    )
     from fastbert.tokenizer import Tokenizer, Tokens
 
 __all__ = [
@@ -26,10 +32,14 @@ __all__ = [
     "Tokens",
     "WeightsError",
     "__version__",
+    "community_detection",
     "cpu_info",
     "encode",
     "load",
+    "paraphrase_mining",
+    "paraphrase_mining_embeddings",
     "quantize_embeddings",
+    "semantic_search",
 ]
 
 __version__: str
@@ -43,10 +53,14 @@ _HOMES = {
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",
+    "community_detection": "search",
     "cpu_info": "api",
     "encode": "api",
     "load": "api",
+    "paraphrase_mining": "search",
+    "paraphrase_mining_embeddings": "search",
     "quantize_embeddings": "quantization",
+    "semantic_search": "search",
 }
 
 
