@@ -71,7 +71,7 @@ def test_every_common_type_is_read(tmp_path, dtype):
 
 def test_what_only_an_optimizer_needs_is_left_out(tmp_path):
     left_out = ("global_step", "beta1_power", "x/kernel/adam_m", "x/kernel/adam_v", "x/bias/Adam_1")
-    write_tensorflow(tmp_path, {name: VALUES for name in (*left_out, "x/kernel", "x/adam")})
+    write_tensorflow(tmp_path, dict.fromkeys((*left_out, "x/kernel", "x/adam"), VALUES))
     assert set(open_checkpoint(tmp_path)) == {"x.weight", "x.adam"}
 
 

@@ -35,6 +35,7 @@ _MARSHAL_VERSION = 4  # what every supported Python reads
 _MOST_FILES = 300  # of a model directory; what has more is something else
 _MOST_DEPTH = 4
 _ALIGNMENT = 64
+_FOLDERS = ("checkpoints",)  # of this package, whose code decides what is read
 
 # A file may change twice within one tick of the file system's clock and look the same. What is so
 # new is not remembered: the next start will.
@@ -172,12 +173,13 @@ def _signature(directory: str) -> Signature | None:
 
 def _code_signature() -> Signature | None:
     """The same of this package: another release may read the same files in another way."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    paths = [_core.__file__, _wordpiece.__file__]
     try:
-        for folder in (package, os.path.join(package, "checkpoints")):
-            with os.scandir(folder) as entries:
+        package = os.path.dirname(os.path.abspath(__file__))
+        paths = []
+        for folder in ("", *_FOLDERS):
+            with os.scandir(os.path.join(package, folder)) as entries:
                 paths += [entry.path for entry in entries if entry.name.endswith(".py")]
+        paths += [_core.__file__, _wordpiece.__file__]
         return tuple(sorted((path, *_stamp(path)) for path in paths))
     except OSError:
         return None
