@@ -97,11 +97,13 @@ def ordered(items):
     return made
 
 
-def state_dict(tensors):
+def state_dict(tensors, *, legacy=False):
     """The description of arrays, one storage each, and the storages; uint16 stands for bfloat16."""
+    view = (None,) if legacy else ()
     described, storages = {}, {}
     for key, (name, array) in enumerate(tensors.items()):
-        where = storage(str(key), _STORAGES[array.dtype.name], array.size)
+        kind = _STORAGES[array.dtype.name]
+        where = Reference((*storage(str(key), kind, array.size).description, *view))
         described[name] = tensor(where, array.shape)
         storages[str(key)] = np.ascontiguousarray(array).tobytes()
     return ordered(described), storages
@@ -135,7 +137,7 @@ def torch_legacy(description, storages, sizes, *, machine=_MACHINE):
 
 def torch_bytes(tensors, *, legacy=False):
     """The bytes of a file of torch.save with a state dictionary."""
-    description, storages = state_dict(tensors)
+    description, storages = state_dict(tensors, legacy=legacy)
     if not legacy:
         return torch_zip(description, storages)
     sizes = {str(i): array.itemsize for i, array in enumerate(tensors.values())}

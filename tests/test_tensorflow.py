@@ -80,7 +80,7 @@ def test_strings_are_left_out(tmp_path):
     assert open_checkpoint(tmp_path) == {}
 
 
-def write_entries(directory, entries, data=VALUES.tobytes(), **options):
+def write_entries(directory, entries, data=bytes(24), **options):
     (directory / "bert_model.ckpt.index").write_bytes(table(entries, **options))
     (directory / "bert_model.ckpt.data-00000-of-00001").write_bytes(data)
 

@@ -347,16 +347,16 @@ def central(content, offset, form, value):
 ARCHIVES = {
     "cut short": (zip_with()[:-100], "is a damaged zip archive"),
     "only a head": (b"PK\3\4", "is a damaged zip archive"),
-    "compressed": (zip_with(compression=zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
-    "bomb": (compressed_bomb(), "is compressed or encrypted"),
-    "encrypted": (central(zip_with(), 8, "<H", 1), "is compressed or encrypted"),
+    "compressed": (zip_with(compression=zipfile.ZIP_DEFLATED), "has 0 uncompressed data.pkl"),
+    "bomb": (compressed_bomb(), "has 0 uncompressed data.pkl"),
+    "encrypted": (central(zip_with(), 8, "<H", 1), "has 0 uncompressed data.pkl"),
     "big-endian": (zip_with(byteorder=b"big"), "comes from a big-endian machine"),
     "damaged": (damaged_pickle(), "data.pkl is damaged: its CRC-32"),
     "size": (central(zip_with(), 24, "<I", 2**31), "lies outside of the file"),
     "place": (central(zip_with(), 42, "<I", 7), "lies outside of the file"),
-    "no pickle": (with_names("archive/other"), "has 0 files top/data.pkl, expected one"),
-    "two pickles": (with_names("a/data.pkl", "b/data.pkl"), "has 2 files top/data.pkl"),
-    "path": (with_names("../../data.pkl", "/data.pkl/data.pkl"), "has 0 files top/data.pkl"),
+    "no pickle": (with_names("archive/other"), "has 0 uncompressed data.pkl, expected one"),
+    "two pickles": (with_names("a/data.pkl", "b/data.pkl"), "has 2 uncompressed data.pkl"),
+    "path": (with_names("../../data.pkl", "/data.pkl/data.pkl"), "has 0 uncompressed data.pkl"),
 }
 
 
@@ -369,7 +369,7 @@ def test_impossible_archive_is_refused_in_one_sentence(tmp_path, content, reason
 
 def test_storage_that_is_missing_or_cut_short_is_refused(tmp_path):
     description, _ = state_dict({"x": VALUES})
-    with pytest.raises(WeightsError, match="the archive has no 'archive/data/0'"):
+    with pytest.raises(WeightsError, match="the archive has no uncompressed 'archive/data/0'"):
         open_bytes(tmp_path, torch_zip(description, {}))
     with pytest.raises(WeightsError, match="of tensor 'x' has 20 bytes, expected 24"):
         open_bytes(tmp_path, torch_zip(description, {"0": bytes(20)}))
@@ -378,7 +378,7 @@ def test_storage_that_is_missing_or_cut_short_is_refused(tmp_path):
 def test_key_of_a_storage_is_no_path(tmp_path):
     (tmp_path / "secret").write_bytes(bytes(24))
     where = storage("../../secret", "FloatStorage", 6)
-    with pytest.raises(WeightsError, match=r"has no 'archive/data/\.\./\.\./secret'"):
+    with pytest.raises(WeightsError, match=r"has no uncompressed 'archive/data/\.\./\.\./secret'"):
         open_described(tmp_path, {"x": tensor(where, (6,))})
 
 

@@ -177,12 +177,13 @@ def _signature(directory: str) -> Signature | None:
 
 def _code_signature() -> Signature | None:
     """The same of this package: another release may read the same files in another way."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    paths = [_core.__file__, _wordpiece.__file__]
     try:
+        package = os.path.dirname(os.path.abspath(__file__))
+        paths = []
         for folder in ("", *_FOLDERS):
             with os.scandir(os.path.join(package, folder)) as entries:
                 paths += [entry.path for entry in entries if entry.name.endswith(".py")]
+        paths += [_core.__file__, _wordpiece.__file__]
         return tuple(sorted((path, *_stamp(path)) for path in paths))
     except OSError:
         return None

@@ -228,7 +228,7 @@ def _open_zip(data: mmap.mmap) -> tuple[object, _Locate]:
     records = _read_directory(data)
     found = [name for name in records if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(found) != 1:
-        raise ValueError(f"the archive has {len(found)} files top/data.pkl, expected one")
+        raise ValueError(f"the archive has {len(found)} uncompressed data.pkl, expected one")
     top = found[0].removesuffix("data.pkl")
     order = records.get(f"{top}byteorder")  # since PyTorch 2.0
     if order is not None and data[slice(*order[:2])] != b"little":
@@ -245,14 +245,16 @@ def _open_zip(data: mmap.mmap) -> tuple[object, _Locate]:
     def locate(storage: _Storage) -> tuple[int, int]:
         name = f"{top}data/{storage.key}"
         if name not in records:
-            raise ValueError(f"the archive has no {shown(name)}, expected the bytes of a tensor")
+            raise ValueError(
+                f"the archive has no uncompressed {shown(name)}, the bytes of a tensor"
+            )
         return records[name][:2]
 
     return _parse(pickle, 0).value, locate
 
 
 def _read_directory(data: mmap.mmap) -> dict[str, tuple[int, int, int]]:
-    """Name in a zip archive -> begin, end and CRC-32 of the file's uncompressed bytes."""
+    """Name in a zip archive -> begin, end and CRC-32 of each file that is not compressed."""
     import zipfile
 
     try:
@@ -264,7 +266,7 @@ def _read_directory(data: mmap.mmap) -> dict[str, tuple[int, int, int]]:
     for entry in entries:
         name, header = entry.filename, entry.header_offset
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-            raise ValueError(f"{shown(name)} is compressed or encrypted, expected plain bytes")
+            continue  # the source code of a TorchScript model; PyTorch writes all else as it is
         # Here the bytes lie behind a header with a copy of the name and with other extra fields.
         sizes = data[header + 26 : header + 30] if header >= 0 else b""
         begin = header + 30 + sum(sizes[i] + 256 * sizes[i + 1] for i in range(0, len(sizes), 2))
@@ -304,7 +306,14 @@ def _follow_storages(
 ) -> dict[str, tuple[int, int]]:
     """Key -> begin and end of each storage: only the references tell the size of its elements."""
     storages: dict[str, _Storage] = {}
-    for storage in map(_storage, references):
+    for reference in references:
+        description = reference.description
+        if not isinstance(description, tuple) or description[:1] != ("storage",):
+            continue  # a module, which is refused where it is used
+        try:
+            storage = _storage(reference)
+        except ValueError as error:
+            raise ValueError(f"a tensor {error}") from None
         if storages.setdefault(storage.key, storage) != storage:
             raise ValueError(f"the storage {shown(storage.key)} has two types or sizes")
     if not isinstance(keys, list) or not all(type(key) is str and key in storages for key in keys):
