@@ -21,21 +21,31 @@ if TYPE_CHECKING:
         paraphrase_mining_embeddings,
         semantic_search,
     )
+    from fastbert.tasks import load_task
+    from fastbert.tasks.cross_encoder import CrossEncoder
+    from fastbert.tasks.next_sentence import NextSentence
+    from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
 __all__ = [
     "ConfigError",
+    "CrossEncoder",
     "Encoder",
     "ModelNotFoundError",
+    "NextSentence",
     "Profile",
+    "TextClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
+    "ZeroShotClassifier",
     "__version__",
     "community_detection",
     "cpu_info",
     "encode",
     "load",
+    "load_task",
     "paraphrase_mining",
     "paraphrase_mining_embeddings",
     "quantize_embeddings",
@@ -47,16 +57,21 @@ __version__: str
 # Where each public name lives; imported when first used, so that `import fastbert` costs nothing.
 _HOMES = {
     "ConfigError": "errors",
+    "CrossEncoder": "tasks.cross_encoder",
     "Encoder": "encoder",
     "ModelNotFoundError": "errors",
+    "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
+    "TextClassifier": "tasks.text_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",
+    "ZeroShotClassifier": "tasks.zero_shot_classifier",
     "community_detection": "search",
     "cpu_info": "api",
     "encode": "api",
     "load": "api",
+    "load_task": "tasks",
     "paraphrase_mining": "search",
     "paraphrase_mining_embeddings": "search",
     "quantize_embeddings": "quantization",
