@@ -18,6 +18,12 @@ FIELDS = {
     "type_vocab_size": 16,
     "layer_norm_eps": 1e-12,
 }
+NEUTRAL = {  # for BERT
+    "embedding_size": FIELDS["hidden_size"],
+    "num_layer_groups": FIELDS["num_hidden_layers"],
+    "padding_id": None,
+    "relative_attention_num_buckets": 0,
+}
 
 
 @pytest.fixture
@@ -33,7 +39,12 @@ def read(tmp_path):
 
 
 def test_read_config_returns_every_field(read):
-    assert read() == EncoderConfig(**FIELDS)
+    assert read() == EncoderConfig(**FIELDS, **NEUTRAL)
+
+
+def test_longest_text_leaves_the_rows_up_to_padding_alone(read):
+    assert read().max_length == 512
+    assert read()._replace(padding_id=1).max_length == 510
 
 
 def test_config_is_immutable(read):
@@ -177,4 +188,4 @@ def test_missing_file_is_named(tmp_path):
 
 def test_byte_order_mark_is_harmless(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(FIELDS).encode())
-    assert read_config(tmp_path) == EncoderConfig(**FIELDS)
+    assert read_config(tmp_path) == EncoderConfig(**FIELDS, **NEUTRAL)

@@ -60,6 +60,10 @@ def read_config(directory: str | PathLike[str]) -> EncoderConfig:
         max_position_embeddings=size("max_position_embeddings"),
         type_vocab_size=size("type_vocab_size"),
         layer_norm_eps=_epsilon(file, family),
+        embedding_size=size("hidden_size"),
+        num_layer_groups=size("num_hidden_layers", _MAX_LAYERS),
+        padding_id=None,
+        relative_attention_num_buckets=0,
     )
     if config.hidden_size % config.num_attention_heads:
         key = family.config_keys["hidden_size"]

@@ -349,7 +349,7 @@ class Encoder:
             )
 
     def _length_limit(self, wanted: int | None) -> int:
-        most = self.config.max_position_embeddings
+        most = self.config.max_length
         if wanted is None:
             wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
             return min(wanted, most)

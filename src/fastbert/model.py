@@ -29,8 +29,16 @@ class EncoderConfig(NamedTuple):
         intermediate_size: inner width of the feed-forward part.
         hidden_act: formula of the feed-forward part: gelu, gelu_tanh, relu, silu or tanh.
         max_position_embeddings: rows of the position table.
-        type_vocab_size: rows of the token type table.
+        type_vocab_size: rows of the token type table; 0 without one.
         layer_norm_eps: added to the variance in every layer norm.
+        embedding_size: width of the embedding tables; if it is not `hidden_size`, a linear layer
+            follows them.
+        num_layer_groups: layers with weights of their own; layer i has those of group
+            i * num_layer_groups // num_hidden_layers.
+        padding_id: None, and token t stands at position t; or the positions count the tokens but
+            the padding tokens from padding_id + 1 on, and those stand at padding_id.
+        relative_attention_num_buckets: rows of the table of what attention adds to a score for the
+            distance of key and query; 0 without one.
     """
 
     model_type: str
@@ -43,6 +51,16 @@ class EncoderConfig(NamedTuple):
     max_position_embeddings: int
     type_vocab_size: int
     layer_norm_eps: float
+    embedding_size: int
+    num_layer_groups: int
+    padding_id: int | None
+    relative_attention_num_buckets: int
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest text."""
+        reserved = 0 if self.padding_id is None else self.padding_id + 1
+        return self.max_position_embeddings - reserved
 
 
 class Dense(NamedTuple):

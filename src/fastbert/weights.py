@@ -82,13 +82,7 @@ def find_weights(directory: str | PathLike[str], config: EncoderConfig) -> dict[
 def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     """Our name -> shape of every tensor of the encoder; linear weights are [out, in]."""
     hidden, inner = config.hidden_size, config.intermediate_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "word_embeddings": (config.vocab_size, hidden),
-        "position_embeddings": (config.max_position_embeddings, hidden),
-        "type_embeddings": (config.type_vocab_size, hidden),
-        "embeddings_norm.gamma": (hidden,),
-        "embeddings_norm.beta": (hidden,),
-    }
+    shapes = _embedding_shapes(config)
     layer: dict[str, tuple[int, ...]] = {
         "ffn_in.weight": (inner, hidden),
         "ffn_in.bias": (inner,),
@@ -101,8 +95,28 @@ def tensor_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     for norm in ("attention_norm", "ffn_norm"):
         layer[f"{norm}.gamma"] = (hidden,)
         layer[f"{norm}.beta"] = (hidden,)
-    for i in range(config.num_hidden_layers):
+    for i in range(config.num_layer_groups):
         shapes.update({f"layers.{i}.{name}": shape for name, shape in layer.items()})
+    return shapes
+
+
+def _embedding_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """Those of the tensors that are not in a layer; optional ones only if they are there."""
+    embedding, hidden = config.embedding_size, config.hidden_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "word_embeddings": (config.vocab_size, embedding),
+        "position_embeddings": (config.max_position_embeddings, embedding),
+    }
+    if config.type_vocab_size:
+        shapes["type_embeddings"] = (config.type_vocab_size, embedding)
+    shapes["embeddings_norm.gamma"] = (embedding,)
+    shapes["embeddings_norm.beta"] = (embedding,)
+    if embedding != hidden:
+        shapes["embedding_projection.weight"] = (hidden, embedding)
+        shapes["embedding_projection.bias"] = (hidden,)
+    if config.relative_attention_num_buckets:
+        heads = config.num_attention_heads
+        shapes["relative_attention_bias"] = (config.relative_attention_num_buckets, heads)
     return shapes
 
 

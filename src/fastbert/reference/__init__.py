@@ -28,6 +28,7 @@ from fastbert.reference.compute_types import (
     linear_bfloat16_pairs,
     linear_int8,
 )
+from fastbert.reference.positions import distance_buckets, positions
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -72,33 +73,52 @@ ARITHMETIC = {  # compute type -> its linear layer and its attention
 
 
 def embed(
-    ids: NDArray[np.int32], type_ids: NDArray[np.int32], config: EncoderConfig, w: Weights
+    ids: NDArray[np.int32],
+    type_ids: NDArray[np.int32],
+    config: EncoderConfig,
+    w: Weights,
+    compute_type: str,
 ) -> Array:
     """One text's tokens as the sum of what they are, what they belong to and where they stand."""
-    x = w["word_embeddings"][ids] + w["type_embeddings"][type_ids]
-    x = x + w["position_embeddings"][np.arange(len(ids))]
-    return layer_norm(
-        x, w["embeddings_norm.gamma"], w["embeddings_norm.beta"], config.layer_norm_eps
-    )
+    x = w["word_embeddings"][ids]
+    if config.type_vocab_size:
+        x = x + w["type_embeddings"][type_ids]
+    x = x + w["position_embeddings"][positions(ids, config.padding_id)]
+    gamma, beta = w["embeddings_norm.gamma"], w["embeddings_norm.beta"]
+    x = layer_norm(x, gamma, beta, config.layer_norm_eps)
+    if config.embedding_size != config.hidden_size:
+        linear, _ = ARITHMETIC[compute_type]
+        x = linear(x, w["embedding_projection.weight"], w["embedding_projection.bias"])
+    return x
+
+
+def relative_bias(tokens: int, config: EncoderConfig, w: Weights) -> Array:
+    """What every head adds to its scores for the distance of query and key, (N, T, T)."""
+    if not config.relative_attention_num_buckets:
+        return np.zeros((config.num_attention_heads, 1, 1), np.float32)
+    buckets = distance_buckets(tokens, config.relative_attention_num_buckets)
+    return w["relative_attention_bias"][buckets].transpose(2, 0, 1)
 
 
 def layer(x: Array, index: int, config: EncoderConfig, w: Weights, compute_type: str) -> Array:
     """One of BERT's layers over one text, (T, H) to (T, H): attention, then feed-forward."""
     linear, attention = ARITHMETIC[compute_type]
+    group = index * config.num_layer_groups // config.num_hidden_layers
 
     def product(x: Array, name: str) -> Array:
-        return linear(x, w[f"layers.{index}.{name}.weight"], w[f"layers.{index}.{name}.bias"])
+        return linear(x, w[f"layers.{group}.{name}.weight"], w[f"layers.{group}.{name}.bias"])
 
     def norm(x: Array, name: str) -> Array:
-        gamma, beta = w[f"layers.{index}.{name}.gamma"], w[f"layers.{index}.{name}.beta"]
+        gamma, beta = w[f"layers.{group}.{name}.gamma"], w[f"layers.{group}.{name}.beta"]
         return layer_norm(x, gamma, beta, config.layer_norm_eps)
 
     heads = config.num_attention_heads
     query, key, value = (
         np.split(product(x, name), heads, axis=-1) for name in ("query", "key", "value")
     )  # N times (T, D)
+    bias = relative_bias(len(x), config, w)
     context = np.concatenate(
-        [attention(*head)[0] for head in zip(query, key, value, strict=True)], axis=-1
+        [attention(*head)[0] for head in zip(query, key, value, bias, strict=True)], axis=-1
     )
     x = norm(product(context, "output") + x, "attention_norm")
     inner = ACTIVATIONS[config.hidden_act](product(x, "ffn_in"))  # (T, F)
@@ -147,7 +167,7 @@ def forward(
     types = np.zeros_like(ids) if type_ids is None else type_ids
     results = []
     for begin, end in itertools.pairwise(offsets):
-        x = embed(ids[begin:end], types[begin:end], config, weights)
+        x = embed(ids[begin:end], types[begin:end], config, weights, compute_type)
         for index in range(config.num_hidden_layers):
             x = layer(x, index, config, weights, compute_type)
         pooled = [pool(x, pooling, pool_skip) for pooling in poolings]
