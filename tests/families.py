@@ -118,7 +118,9 @@ def _randomize(model, seed):
             if parameter.ndim == 1:
                 is_norm = "norm" in name.lower() and name.endswith("weight")
                 parameter.copy_(is_norm + 0.1 * noise)
-            elif "embeddings.weight" in name or "relative_attention_bias" in name:
+            elif "embeddings.weight" in name:  # also the vocabulary matrix of masked words
+                parameter.copy_(0.2 * noise)
+            elif "relative_attention_bias" in name:
                 parameter.copy_(0.5 * noise)
             else:
                 parameter.copy_(noise * 1.5 / parameter.shape[1] ** 0.5)

@@ -28,7 +28,7 @@ from fastbert.reference.compute_types import (
     linear_bfloat16_pairs,
     linear_int8,
 )
-from fastbert.reference.pooling import normalize, pool
+from fastbert.reference.pooling import pool
 from fastbert.reference.positions import distance_buckets, positions
 
 Array = NDArray[np.float32]
@@ -155,6 +155,11 @@ def hidden_states(  # noqa: PLR0917
         states.append(x)
         attentions.append(probabilities)
     return states, attentions
+
+
+def normalize(x: Array) -> Array:
+    """Each row of x at length 1; rows of length 0 stay as they are."""
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), np.float32(1e-12))
 
 
 def forward(

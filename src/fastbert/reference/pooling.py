@@ -36,8 +36,3 @@ def pool(x: Array, pooling: str, skip: int = 0, mask: NDArray[np.uint8] | None =
         case "weightedmean":
             return (x * weights).sum(axis=0) / weights.sum()
     raise ValueError(f"unknown pooling {pooling!r}")
-
-
-def normalize(x: Array) -> Array:
-    """Each row of x at length 1; rows of length 0 stay as they are."""
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), np.float32(1e-12))
