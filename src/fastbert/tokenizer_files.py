@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastbert._native import _wordpiece
+from fastbert.casing import lowercase_of_vocabulary
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, shown
 
@@ -116,9 +117,11 @@ def read_definition(directory: Path) -> TokenizerDefinition:
         path = directory / "vocab.txt"
         if not path.is_file():
             raise ConfigError(f"{directory} has neither tokenizer.json nor vocab.txt")
+        text = _read_bytes(path)
+        if not config_path.is_file():
+            config = {"do_lower_case": lowercase_of_vocabulary(path, text)}
         with _naming(config_path):
             fields = _read_config_switches(config)
-        text = _read_bytes(path)
         with _naming(path):
             fields |= _read_vocab_txt(text, config)
     return TokenizerDefinition(
