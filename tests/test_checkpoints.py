@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from checkpoint_files import torch_bytes, write_tensorflow
-from tiny import bert_tensors, write_json, write_model
+from tiny import VOCABULARY, bert_tensors, write_json, write_model
 
 import fastbert
 from fastbert import loading
@@ -177,3 +177,37 @@ def test_config_json_comes_before_that_of_google(tmp_path):
     assert read_config(model).num_hidden_layers == 2
     (model / "config.json").unlink()
     assert read_config(model).num_hidden_layers == 7
+
+
+CAPITALS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def release_of_google(directory, vocabulary):
+    model = write_model(directory, vocabulary=vocabulary, sentence_transformers=False)
+    as_tensorflow(model)
+    (model / "model.safetensors").unlink()
+    (model / "tokenizer_config.json").unlink()
+    return model
+
+
+def test_uncased_release_of_google_is_lower_cased(tmp_path):
+    # Some capitals prove nothing: people put words of their own in the place of [unused1].
+    model = release_of_google(tmp_path / "model", (*VOCABULARY, *CAPITALS[1:], "<S>", "GmbH"))
+    encoder = fastbert.load(model)
+    np.testing.assert_array_equal(encoder.encode("Hello"), encoder.encode("hello"))
+
+
+def test_cased_release_of_google_is_not_lower_cased_and_says_so(tmp_path):
+    model = release_of_google(tmp_path / "model", (*VOCABULARY, *CAPITALS, "Hello"))
+    with pytest.warns(UserWarning, match=r"vocab\.txt has capital letters and no tokenizer_conf"):
+        encoder = fastbert.load(model)
+    ids = list(encoder.tokenizer.encode("Hello hello"))
+    assert ids[1:-1] == [len(VOCABULARY) + 26, VOCABULARY.index("hello")]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_what_a_file_says_about_lower_case_counts(tmp_path, lowercase):
+    model = release_of_google(tmp_path / "model", (*VOCABULARY, *CAPITALS, "Hello"))
+    write_json(model / "tokenizer_config.json", {"do_lower_case": lowercase})
+    ids = list(fastbert.load(model).tokenizer.encode("Hello"))
+    assert ids[1] == (VOCABULARY.index("hello") if lowercase else len(VOCABULARY) + 26)

@@ -44,13 +44,7 @@ def check_directory(directory):
     try:
         checkpoint = open_checkpoint(directory)
     except WeightsError as error:
-        message = str(error)
-    else:
-        message = None
-    if message is not None:
-        assert str(directory) in message
-        assert "\n" not in message
-        assert len(message) < 500 + len(str(directory))
+        check_message(str(error), directory)
         return True
     size = sum(path.stat().st_size for path in directory.iterdir())
     with np.errstate(all="ignore"):
@@ -61,6 +55,12 @@ def check_directory(directory):
             assert file[name].shape == file.info(name).shape
             np.add.reduce(file[name], axis=None)
     return False
+
+
+def check_message(message, directory):
+    assert str(directory) in message
+    assert "\n" not in message
+    assert len(message) < 500 + len(str(directory))
 
 
 @pytest.mark.parametrize("seed", range(4))

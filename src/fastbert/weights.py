@@ -25,7 +25,7 @@ def load_weights(
     """Load every tensor of the encoder.
 
     Tensors stored as float32 are views of a memory map: nothing is copied, and processes that load
-    the same file share its pages. Tensors stored as float16 or bfloat16 are converted.
+    the same file share its pages. float16, bfloat16 and what lies in another order are converted.
 
     Returns:
         Our name -> read-only C-contiguous float32 array, of the shapes of `tensor_shapes(config)`.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastbert._native import _wordpiece
+from fastbert.casing import lowercase_of_vocabulary
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
 from fastbert.post_processor import (
@@ -106,9 +107,12 @@ def read_vocab_txt(path: Path, config: TokenizerConfig) -> WordPieceDefinition:
     Raises:
         ConfigError: if it is damaged, or the configuration names another kind of tokenizer.
     """
-    with naming(config.path):
-        switches = _read_config_switches(config.fields)
     text = _read_bytes(path)
+    fields = config.fields
+    if not config.path.is_file():
+        fields = {"do_lower_case": lowercase_of_vocabulary(path, text)}
+    with naming(config.path):
+        switches = _read_config_switches(fields)
     with naming(path):
         return WordPieceDefinition(config=config, **switches, **_read_vocab_txt(text, config))
 
