@@ -11,7 +11,13 @@ from fastbert.tasks.probabilities import sigmoid, softmax
 from fastbert.tasks.text_classifier import TextClassifier
 
 QUERY = "how do i reset my password"
-DOCUMENTS = ["the cat runs fast", "忘记密码怎么办", "", "reset the password", "hello world"]
+DOCUMENTS = [
+    "the cat runs fast",
+    "忘记密码怎么办",
+    "very good",
+    "reset the password",
+    "hello world",
+]
 PAIRS = [(QUERY, document) for document in DOCUMENTS]
 
 
@@ -201,7 +207,7 @@ def test_bad_arguments_are_refused(model, directory, tmp_path):
     with pytest.raises(ValueError, match="prompt_name is 'none'"):
         CrossEncoder(directory, default_prompt_name="none")
     write(tmp_path / "a", sbert_ce_default_activation_function="evil.Sigmoid")
-    with pytest.raises(ConfigError, match=r"activation_function is 'evil.Sigmoid', expected one of"):
+    with pytest.raises(ConfigError, match=r"function is 'evil.Sigmoid', expected one of"):
         CrossEncoder(tmp_path / "a")
     write(tmp_path / "b")
     write_module_list(tmp_path / "b", [("Transformer", ""), ("LogitScore", "1_LogitScore")])

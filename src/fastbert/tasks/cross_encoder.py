@@ -93,7 +93,7 @@ class CrossEncoder(SequenceModel, LabelledModel):
         if activation_fn is None:
             activation_fn = self._files.activation(self._config_file)
         self.activation_fn = activation_fn or ("sigmoid" if self.num_labels == 1 else "identity")
-        self.prompts = {"query": "", "document": "", **self._files.prompts, **(prompts or {})}
+        self.prompts = {**self._files.prompts, **(prompts or {})}
         self.default_prompt_name = default_prompt_name or self._files.default_prompt_name
         self._prompt(None, self.default_prompt_name)
 
