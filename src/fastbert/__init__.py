@@ -15,20 +15,30 @@ if TYPE_CHECKING:
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
+    from fastbert.tasks import load_task
+    from fastbert.tasks.cross_encoder import CrossEncoder
+    from fastbert.tasks.next_sentence import NextSentence
+    from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
 __all__ = [
     "ConfigError",
+    "CrossEncoder",
     "Encoder",
     "ModelNotFoundError",
+    "NextSentence",
     "Profile",
+    "TextClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
+    "ZeroShotClassifier",
     "__version__",
     "cpu_info",
     "encode",
     "load",
+    "load_task",
     "quantize_embeddings",
 ]
 
@@ -37,15 +47,20 @@ __version__: str
 # Where each public name lives; imported when first used, so that `import fastbert` costs nothing.
 _HOMES = {
     "ConfigError": "errors",
+    "CrossEncoder": "tasks.cross_encoder",
     "Encoder": "encoder",
     "ModelNotFoundError": "errors",
+    "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
+    "TextClassifier": "tasks.text_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",
+    "ZeroShotClassifier": "tasks.zero_shot_classifier",
     "cpu_info": "api",
     "encode": "api",
     "load": "api",
+    "load_task": "tasks",
     "quantize_embeddings": "quantization",
 }
 
