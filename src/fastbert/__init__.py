@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.next_sentence import NextSentence
     from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.token_classifier import TokenClassifier
     from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
@@ -30,6 +31,7 @@ __all__ = [
     "NextSentence",
     "Profile",
     "TextClassifier",
+    "TokenClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
@@ -53,6 +55,7 @@ _HOMES = {
     "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
     "TextClassifier": "tasks.text_classifier",
+    "TokenClassifier": "tasks.token_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",

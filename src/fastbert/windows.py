@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.batches import Batch
 
-__all__ = ["Stretches", "Windows", "slide", "split"]
+__all__ = ["Stretches", "Windows", "count_up", "slide", "split"]
 
 _ELSEWHERE = -1
 
@@ -61,14 +61,14 @@ def slide(
         counts += -(-np.maximum(lengths - room, 0) // step)
     texts = np.repeat(np.arange(len(lengths)), counts)
     rooms, steps = (np.broadcast_to(each, lengths.shape)[texts] for each in (room, step))
-    begins = _count_up(counts) * steps
+    begins = count_up(counts) * steps
     sizes = np.minimum(rooms, lengths[texts] - begins)
-    places = np.repeat(offsets[texts] + begins, sizes) + _count_up(sizes)
+    places = np.repeat(offsets[texts] + begins, sizes) + count_up(sizes)
     bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return Stretches(texts, bounds, places)
 
 
-def _count_up(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def count_up(counts: NDArray[Any]) -> NDArray[np.int64]:
     """0, 1, ... up to each count, one run behind the other."""
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
