@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastbert.tasks import load_task
     from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.next_sentence import NextSentence
+    from fastbert.tasks.question_answerer import QuestionAnswerer
     from fastbert.tasks.text_classifier import TextClassifier
     from fastbert.tasks.token_classifier import TokenClassifier
     from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
@@ -30,6 +31,7 @@ __all__ = [
     "ModelNotFoundError",
     "NextSentence",
     "Profile",
+    "QuestionAnswerer",
     "TextClassifier",
     "TokenClassifier",
     "Tokenizer",
@@ -55,6 +57,7 @@ _HOMES = {
     "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
     "TextClassifier": "tasks.text_classifier",
+    "QuestionAnswerer": "tasks.question_answerer",
     "TokenClassifier": "tasks.token_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",

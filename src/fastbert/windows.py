@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastbert.batches import Batch
 
-__all__ = ["Stretches", "Windows", "count_up", "slide", "split"]
+__all__ = ["Stretches", "Windows", "count_up", "slide", "split", "take"]
 
 _ELSEWHERE = -1
 
@@ -68,9 +68,20 @@ def slide(
     return Stretches(texts, bounds, places)
 
 
+def take(offsets: NDArray[np.int32], texts: NDArray[np.int64]) -> Stretches:
+    """Whole ragged texts, each as often as it occurs in `texts`."""
+    sizes = np.diff(offsets).astype(np.int64)[texts]
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    places = np.repeat(offsets[texts], sizes) + count_up(sizes)
+    return Stretches(texts, bounds.astype(np.int32), places)
+
+
 def count_up(counts: NDArray[Any]) -> NDArray[np.int64]:
     """0, 1, ... up to each count, one run behind the other."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    found: NDArray[np.int64] = np.arange(counts.sum()) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )
+    return found
 
 
 def split(batch: Batch, max_length: int, special_counts: tuple[int, int]) -> Windows:

@@ -344,7 +344,7 @@ class _Read(NamedTuple):
         return np.repeat(self.window_texts, np.diff(self.offsets))
 
 
-def _listed(texts: object, split: bool) -> tuple[bool, Sequence[Any]]:
+def _listed(texts: Any, split: bool) -> tuple[bool, Sequence[Any]]:  # noqa: ANN401 (two kinds of input)
     """Whether there is one text, and the texts as a list."""
     if not split:
         single = isinstance(texts, str)
