@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from fastbert.tasks import load_task
     from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.next_sentence import NextSentence
+    from fastbert.tasks.question_answerer import QuestionAnswerer
     from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.token_classifier import TokenClassifier
     from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
@@ -35,7 +37,9 @@ __all__ = [
     "ModelNotFoundError",
     "NextSentence",
     "Profile",
+    "QuestionAnswerer",
     "TextClassifier",
+    "TokenClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
@@ -63,6 +67,8 @@ _HOMES = {
     "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
     "TextClassifier": "tasks.text_classifier",
+    "QuestionAnswerer": "tasks.question_answerer",
+    "TokenClassifier": "tasks.token_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",

@@ -1,0 +1,100 @@
+"""The same entities as transformers' token-classification pipeline."""
+
+import random
+
+import numpy as np
+import pytest
+from tiny import write_model
+
+import fastbert
+
+transformers = pytest.importorskip("transformers", reason="parity tests need transformers")
+pytest.importorskip("torch", reason="parity tests need torch")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+LABELS = {
+    "plain": ["O", "PER", "LOC", "geo-loc"],
+    "bio": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
+    "mixed": ["B-PER", "PER", "I-PER", "LOC", "O", "B-geo-loc", "X-LOC"],
+}
+STRATEGIES = ("none", "simple", "first", "average", "max")
+WORDS = (
+    "the of and to in is it my how do reset password hello world cat dog runs fast very good "
+    "passwordable dogs Resetting, worldly! naïve o'clock don't is. "
+    "忘记密码 怎么办 你好世界 hello世界 "
+    "🎉 e\u0301\u0301 [SEP] [UNK] [MASK] ça 12 3.14 xyz \u200b \ufffd"
+).split()
+
+
+def mixed_texts(count, most, seed):
+    source = random.Random(seed)
+    lengths = [source.randint(1, most) for _ in range(count)]
+    return [
+        "".join(source.choice(WORDS) + source.choice([" ", " ", "  ", ""]) for _ in range(n))
+        for n in lengths
+    ]
+
+
+TEXTS = [
+    "",
+    "hello",
+    " the cat ",
+    "忘记密码怎么办",
+    *mixed_texts(20, 12, 0),
+    *mixed_texts(3, 120, 1),
+]
+
+
+@pytest.fixture(scope="module", params=LABELS)
+def models(request, tmp_path_factory):
+    directory = write_model(
+        tmp_path_factory.mktemp("model"),
+        head="token_classification",
+        labels=LABELS[request.param],
+        seed=3,
+    )
+    return fastbert.TokenClassifier(directory), transformers.pipeline(
+        "token-classification", model=str(directory), device="cpu"
+    )
+
+
+def check(got, expected):
+    assert len(got) == len(expected)
+    for ours, theirs in zip(got, expected, strict=True):
+        scores = [entity.pop("score") for entity in ours]
+        their_scores = [entity.pop("score") for entity in theirs]
+        assert ours == theirs
+        # Probabilities from two orders of summation in float32.
+        np.testing.assert_allclose(scores, their_scores, atol=2e-5)
+
+
+@pytest.mark.parametrize("ignored", [("O",), (), ("PER", "LOC", "I-LOC")])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_entities_of_texts(models, strategy, ignored):
+    ours, theirs = models
+    options = {"aggregation_strategy": strategy, "ignore_labels": list(ignored)}
+    expected = theirs(TEXTS, **options)
+    check(ours(TEXTS, **options), expected)
+    assert sum(map(len, expected)) > 20
+
+
+@pytest.mark.parametrize("stride", [0, 20, 45])
+@pytest.mark.parametrize("strategy", STRATEGIES[1:])
+def test_entities_of_windows(models, strategy, stride):
+    ours, theirs = models
+    options = {"aggregation_strategy": strategy, "stride": stride}
+    check(ours(TEXTS, **options), theirs(TEXTS, **options))
+
+
+@pytest.mark.parametrize("delimiter", [" ", "", " / "])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_entities_of_words(models, strategy, delimiter):
+    ours, theirs = models
+    options = {
+        "aggregation_strategy": strategy,
+        "is_split_into_words": True,
+        "delimiter": delimiter,
+    }
+    texts = [text.split() for text in TEXTS if text.strip()]
+    check(ours(texts, **options), theirs(texts, **options))
