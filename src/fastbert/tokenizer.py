@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fastbert.assembly import Assembly
+    from fastbert.tokenization.assembly import Assembly
 
     Int32Array = NDArray[np.int32]
 
@@ -149,7 +149,7 @@ class Tokenizer(ABC):
         """
         from pathlib import Path
 
-        from fastbert.tokenizer_files import read_tokenizer
+        from fastbert.tokenization.files import read_tokenizer
 
         directory = Path(name_or_path)
         if not directory.is_dir():
@@ -340,7 +340,7 @@ class Tokenizer(ABC):
         limit: int,
         truncation: str,
     ) -> Assembly:
-        from fastbert.assembly import Assembly
+        from fastbert.tokenization.assembly import Assembly
 
         template = self._templates[second is not None]
         if not add_special_tokens:
@@ -386,7 +386,7 @@ class Tokenizer(ABC):
             ids: The token ids of one text.
             skip_special_tokens: Leave out the `special_ids`.
         """
-        from fastbert.decoding import clean_up
+        from fastbert.tokenization.decoding import clean_up
 
         skipped = self.special_ids if skip_special_tokens else ()
         known = [i for i in map(int, ids) if 0 <= i <= _MAX_INT32 and i not in skipped]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fastbert.tokenization.wordpiece_files import WordPieceDefinition
     from fastbert.tokenizer import Tokens
-    from fastbert.wordpiece_files import WordPieceDefinition
 
 __all__ = ["WordPieceTokenizer"]
 
@@ -135,7 +135,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Tokens joined to text, as `convert_tokens_to_string` of transformers does."""
-        from fastbert.decoding import join_wordpieces
+        from fastbert.tokenization.decoding import join_wordpieces
 
         prefix, cleanup = self._decoder
         return join_wordpieces(tokens, prefix, cleanup=cleanup)

@@ -8,17 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastbert._native import _wordpiece
-from fastbert.casing import lowercase_of_vocabulary
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
-from fastbert.post_processor import (
-    bert_templates,
-    get_templates,
-    roberta_switches,
-    roberta_templates,
-)
-from fastbert.tokenizer import Template
-from fastbert.tokenizer_config import (
+from fastbert.tokenization.casing import lowercase_of_vocabulary
+from fastbert.tokenization.config import (
     TokenizerConfig,
     added_entries,
     get,
@@ -26,6 +19,13 @@ from fastbert.tokenizer_config import (
     naming,
     require_type,
 )
+from fastbert.tokenization.post_processor import (
+    bert_templates,
+    get_templates,
+    roberta_switches,
+    roberta_templates,
+)
+from fastbert.tokenizer import Template
 
 __all__ = ["AddedToken", "WordPieceDefinition", "read_tokenizer_json", "read_vocab_txt"]
 

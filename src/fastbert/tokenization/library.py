@@ -11,9 +11,9 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from fastbert.post_processor import get_templates
+from fastbert.tokenization.config import TokenizerConfig, get, require_type
+from fastbert.tokenization.post_processor import get_templates
 from fastbert.tokenizer import Template, Tokenizer, Tokens
-from fastbert.tokenizer_config import TokenizerConfig, get, require_type
 
 __all__ = ["LibraryTokenizer"]
 
