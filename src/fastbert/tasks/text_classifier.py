@@ -195,9 +195,9 @@ def _as_input(text: object, name: str) -> _Input:
         first, second = as_pair(text, name)
         return first, second or None
     if isinstance(text, Mapping) and "text" in text and set(text) <= {"text", "text_pair"}:
-        given, pair = text["text"], text.get("text_pair")
-        if isinstance(given, str) and isinstance(pair, str | None):
-            return given, pair or None
+        only, pair = text["text"], text.get("text_pair")
+        if isinstance(only, str) and isinstance(pair, str | None):
+            return only, pair or None
     raise TypeError(
         f"{name} is {shown(text)}, but must be a str, a tuple of two, or a dictionary with text "
         "and text_pair"
