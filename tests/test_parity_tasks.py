@@ -1,4 +1,4 @@
-"""Answers of every family against the pipelines of transformers; needs `pip install ".[parity]"`."""
+"""Answers of every family against transformers' pipelines; needs `pip install ".[parity]"`."""
 
 import numpy as np
 import pytest
