@@ -209,6 +209,7 @@ def test_bad_arguments_are_refused(model, directory, tmp_path):
     write(tmp_path / "a", sbert_ce_default_activation_function="evil.Sigmoid")
     with pytest.raises(ConfigError, match=r"function is 'evil.Sigmoid', expected one of"):
         CrossEncoder(tmp_path / "a")
+    assert CrossEncoder(tmp_path / "a", activation_fn="tanh").activation_fn == "tanh"
     write(tmp_path / "b")
     write_module_list(tmp_path / "b", [("Transformer", ""), ("LogitScore", "1_LogitScore")])
     with pytest.raises(ConfigError, match=r"LogitScore', expected one of .* Transformer"):

@@ -272,12 +272,12 @@ class _Files(NamedTuple):
     do_lower_case: bool
     prompts: dict[str, str]
     default_prompt_name: str | None
-    activation_name: str | None
+    sentence_config: JsonObject | None
 
     def activation(self, config: JsonObject) -> str | None:
         """Our name of the activation that the files name."""
-        if self.activation_name is not None:
-            return self.activation_name
+        if self.sentence_config is not None and self.sentence_config.get("activation_fn"):
+            return _activation(self.sentence_config, "activation_fn")
         newer = config.get("sentence_transformers")
         if isinstance(newer, dict) and "activation_fn" in newer:
             return _activation(JsonObject(config.path, newer), "activation_fn")
@@ -294,8 +294,7 @@ def _read_files(directory: Path) -> _Files:
     if not path.exists():
         return _Files(os.fspath(transformer), length, lower, {}, None, None)
     file = JsonObject.read(path)
-    activation = _activation(file, "activation_fn")
-    return _Files(os.fspath(transformer), length, lower, *read_prompts(file), activation)
+    return _Files(os.fspath(transformer), length, lower, *read_prompts(file), file)
 
 
 def _activation(file: JsonObject, key: str) -> str | None:

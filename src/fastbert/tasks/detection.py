@@ -36,21 +36,16 @@ def task_of(directory: str) -> str:
 
 def _task_of_modules(path: Path) -> str:
     listed = read_json(path)
-    types = (
-        [entry.get("type") for entry in listed if isinstance(entry, dict)]
-        if isinstance(listed, list)
-        else []
-    )
-    if any(str(kind).endswith(".SpladePooling") for kind in types):
-        return "sparse-encoding"
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, dict) and str(entry.get("type")).endswith(".SpladePooling"):
+            return "sparse-encoding"
     raise _encoder_error(path, "a pooling")
 
 
 def _task_of_config(file: JsonObject) -> str:
-    named = file.get("architectures", [])
-    architectures = (
-        [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    )
+    named = file.get("architectures")
+    listed = named if isinstance(named, list) else []
+    architectures = [name for name in listed if isinstance(name, str)]
     for architecture in architectures:
         for task, entry in TASKS.items():
             if architecture.endswith(entry.suffixes):
