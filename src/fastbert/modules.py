@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -19,8 +20,11 @@ __all__ = [
     "LayerNorm",
     "Normalize",
     "SentenceModules",
+    "list_modules",
     "plain_modules",
     "read_modules",
+    "read_prompts",
+    "read_transformer",
 ]
 
 # Flag in the Pooling module's config.json -> our name of the pooling, in the order in which several
@@ -62,7 +66,7 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
     else:
         entries = [("Transformer", directory)]
     transformer = entries[0][1]
-    max_seq_length, do_lower_case = _read_transformer(transformer)
+    max_seq_length, do_lower_case = read_transformer(transformer)
     prompts, default_prompt_name, similarity = _read_sentence_config(directory)
     pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
     return SentenceModules(
@@ -98,10 +102,8 @@ def plain_modules(directory: str | PathLike[str]) -> SentenceModules:
 def _module_entries(directory: Path) -> list[tuple[str, Path]]:
     """Kind and directory of each module: a Transformer, a Pooling, then any others."""
     path = directory / "modules.json"
-    listed = read_json(path)
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise ConfigError(f"{path} holds {shown(listed)}, expected a list of objects")
-    entries = [_module_entry(directory, JsonObject(path, entry)) for entry in listed]
+    supported = ("Transformer", "Pooling", *READERS, "Dropout")
+    entries = list_modules(directory, supported)
     kinds = [kind for kind, _ in entries]
     if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) & {"Transformer", "Pooling"}:
         raise ConfigError(
@@ -111,10 +113,22 @@ def _module_entries(directory: Path) -> list[tuple[str, Path]]:
     return entries
 
 
-def _module_entry(directory: Path, entry: JsonObject) -> tuple[str, Path]:
+def list_modules(directory: Path, supported: Sequence[str]) -> list[tuple[str, Path]]:
+    """Kind and directory of each module in modules.json.
+
+    Raises:
+        ConfigError: if the file is damaged, or a kind is not out of `supported`.
+    """
+    path = directory / "modules.json"
+    listed = read_json(path)
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise ConfigError(f"{path} holds {shown(listed)}, expected a list of objects")
+    return [_module_entry(directory, JsonObject(path, entry), supported) for entry in listed]
+
+
+def _module_entry(directory: Path, entry: JsonObject, supported: Sequence[str]) -> tuple[str, Path]:
     # Old and new releases agree only on the last part of the class name.
     kind = entry.text("type").rpartition(".")[2]
-    supported = ("Transformer", "Pooling", *READERS, "Dropout")
     if kind not in supported:
         raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
     path = PurePosixPath(entry.text("path", ""))
@@ -123,7 +137,8 @@ def _module_entry(directory: Path, entry: JsonObject) -> tuple[str, Path]:
     return kind, directory / path
 
 
-def _read_transformer(directory: Path) -> tuple[int | None, bool]:
+def read_transformer(directory: Path) -> tuple[int | None, bool]:
+    """max_seq_length and do_lower_case of a Transformer module."""
     for name in _TRANSFORMER_FILES:
         if (directory / name).exists():
             file = JsonObject.read(directory / name)
@@ -169,18 +184,24 @@ def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, 
     if not path.exists():
         return {}, None, "cosine"
     file = JsonObject.read(path)
+    prompts, default = read_prompts(file)
+    similarity = file.text("similarity_fn_name", "cosine")
+    if similarity not in SIMILARITIES:
+        raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
+    return prompts, default, similarity
+
+
+def read_prompts(file: JsonObject) -> tuple[dict[str, str], str | None]:
+    """Prompts and the name of the default one, from config_sentence_transformers.json."""
     prompts = file.get("prompts", {})
     if not isinstance(prompts, dict):
         raise file.error("prompts", "an object: name -> text")
     for name, text in prompts.items():
         if text is not None and not isinstance(text, str):
             raise ConfigError(
-                f"{path}: the prompt {shown(name)} is {shown(text)}, expected a string"
+                f"{file.path}: the prompt {shown(name)} is {shown(text)}, expected a string"
             )
     default = file.get("default_prompt_name")
     if default is not None and (not isinstance(default, str) or default not in prompts):
         raise file.error("default_prompt_name", f"one of the prompts {list(prompts)}")
-    similarity = file.text("similarity_fn_name", "cosine")
-    if similarity not in SIMILARITIES:
-        raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
-    return {name: text or "" for name, text in prompts.items()}, default, similarity
+    return {name: text or "" for name, text in prompts.items()}, default

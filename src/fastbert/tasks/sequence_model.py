@@ -29,6 +29,7 @@ class SequenceModel(TaskModel):
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         *,
+        truncation: str = "longest_first",
         places: Sequence[int] | NDArray[np.intp] | None = None,
         on_overflow: OnOverflow = "truncate",
         threads: int | None = None,
@@ -37,11 +38,15 @@ class SequenceModel(TaskModel):
     ) -> Array:
         """The head's scores of each text, or of each text with its pair: (texts, outputs).
 
-        What is too long is cut at the end; of a pair, the longer text first. `places` are theirs
-        among the inputs of the call, which an error names.
+        What is too long is cut at the end; `truncation` says which text of a pair. `places` are
+        theirs among the inputs of the call, which an error names.
         """
         tokens = self.tokenizer.encode_batch(
-            texts, pairs, max_length=self.max_length, threads=threads or self.threads
+            texts,
+            pairs,
+            max_length=self.max_length,
+            truncation=truncation,
+            threads=threads or self.threads,
         )
         kind = "text" if pairs is None else "pair"
 

@@ -80,7 +80,7 @@ class TextClassifier(SequenceModel, LabelledModel):
 
         Args:
             texts: a text; a pair, as a tuple or as {"text": ..., "text_pair": ...}; or a list with
-                any of these.
+                any of these. A pair whose second text is empty is a text.
             top_k: how many labels for each text, the likeliest first; None for all; "best" for one
                 that does not stand in a list of its own.
             function_to_apply: "softmax", "sigmoid" or "none", from the head's scores to those of
@@ -188,15 +188,16 @@ def _as_inputs(texts: object) -> list[_Input]:
 
 
 def _as_input(text: object, name: str) -> _Input:
-    """A text and what stands beside it, or None."""
+    """A text and what stands beside it: None for nothing, which an empty str is to the pipeline."""
     if isinstance(text, str):
         return text, None
     if isinstance(text, tuple):
-        return as_pair(text, name)
+        first, second = as_pair(text, name)
+        return first, second or None
     if isinstance(text, Mapping) and "text" in text and set(text) <= {"text", "text_pair"}:
         first, second = text["text"], text.get("text_pair")
         if isinstance(first, str) and isinstance(second, str | None):
-            return first, second
+            return first, second or None
     raise TypeError(
         f"{name} is {shown(text)}, but must be a str, a tuple of two, or a dictionary with text "
         "and text_pair"
