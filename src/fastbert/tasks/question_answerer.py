@@ -86,7 +86,8 @@ class QuestionAnswerer(TaskModel):
             For one question and context the best answer, or with `top_k` above 1 a list, best
             first; else a list of that. An answer has `score`, `start`, `end` and `answer`, the
             characters [start, end) of the context. Equal answers, found twice, are one with the sum
-            of their scores. A context without tokens has the empty answer with the score 0.
+            of their scores. There are fewer than `top_k` where a context has no more spans; one
+            without tokens has the empty answer with the score 0.
 
         Raises:
             TypeError: if a question or context is not a str.

@@ -200,7 +200,9 @@ class TokenClassifier(LabelledModel):
         )
         number = np.repeat(np.arange(len(sizes)), sizes)
         rows = np.arange(len(ids)) + number * (before + after) + before
-        return _Read(texts, windows.texts, windows.offsets, ids, spans, softmax(logits[rows]))
+        probabilities = softmax(logits[rows])
+        token_texts = windows.texts[number]
+        return _Read(texts, windows.texts, windows.offsets, ids, spans, token_texts, probabilities)
 
     def _encode_words(
         self, texts: Sequence[Sequence[str]], delimiter: str, threads: int | None
@@ -295,7 +297,7 @@ class TokenClassifier(LabelledModel):
     def _token_words(self, read: _Read, places: Sequence[int] | NDArray[np.intp]) -> list[str]:
         """Tokens as the vocabulary writes them; where it has none, what stands in the text."""
         found = self.tokenizer.tokens(read.ids[places])
-        for i in np.flatnonzero(read.ids[places] == self.tokenizer.unk_id).tolist():
+        for i in np.flatnonzero(self._is_unknown(read.ids[places])).tolist():
             start, end = read.spans[places[i]].tolist()
             found[i] = read.texts[read.token_texts[places[i]]][start:end]
         return found
@@ -307,8 +309,12 @@ class TokenClassifier(LabelledModel):
             continues = _follows_directly(read)
         else:
             continues = self._token_sizes[read.ids] != read.spans[:, 1] - read.spans[:, 0]
-        found: NDArray[np.bool_] = continues & (read.ids != self.tokenizer.unk_id)
+        found: NDArray[np.bool_] = continues & ~self._is_unknown(read.ids)
         return found
+
+    def _is_unknown(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+        unknown = self.tokenizer.unk_id
+        return np.zeros(ids.shape, bool) if unknown is None else ids == unknown
 
     def _warn_about_words(self) -> None:
         warnings.warn(
@@ -336,12 +342,8 @@ class _Read(NamedTuple):
     offsets: NDArray[np.int32]  # of the windows
     ids: NDArray[np.int32]
     spans: NDArray[np.int32]
+    token_texts: NDArray[np.int64]  # which text each token is of
     probabilities: Array  # (tokens, labels)
-
-    @property
-    def token_texts(self) -> NDArray[np.int64]:
-        """Which text each token is of."""
-        return np.repeat(self.window_texts, np.diff(self.offsets))
 
 
 def _listed(texts: Any, split: bool) -> tuple[bool, Sequence[Any]]:  # noqa: ANN401 (two kinds of input)
