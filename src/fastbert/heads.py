@@ -75,15 +75,17 @@ class _Reader:
 
     def linear(self, step: HeadLinear, inputs: int) -> Dense:
         """One linear layer of the head."""
-        name = step.weight
+        name, biases = step.weight, step.biases
         if step.tied and self._ties_word_embeddings():
             name = self._family.anchor
+        elif step.tied:
+            biases = biases[::-1]  # then the decoder's own bias counts, as in transformers
         weight = self._tensor(name)
         if weight.ndim != 2 or weight.shape[1] != inputs:
             raise self._shape_error(name, weight, f"(outputs, {inputs})")
-        bias = self._tensor(*step.biases)
+        bias = self._tensor(*biases)
         if bias.shape != weight.shape[:1]:
-            raise self._shape_error(step.biases[0], bias, f"({len(weight)},)")
+            raise self._shape_error(biases[0], bias, f"({len(weight)},)")
         return Dense(weight, bias, self._activation(step.activation))
 
     def norm(self, name: str, width: int) -> LayerNorm:
