@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fastbert.batches import Batch
     from fastbert.tokenizer import Tokens
 
     Array = NDArray[np.float32]
@@ -169,7 +170,7 @@ class TaskModel:
         """
         poolings = ("cls",) if pooled else ()
         states = self._states(tokens, poolings, threads, batch_size, show_progress_bar)
-        parts = [self._apply_head(x, threads) for x in states]
+        parts = [self._apply_head(x, threads) for _, x in states]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _apply_head(self, x: Array, threads: int | None) -> Array:
@@ -184,7 +185,7 @@ class TaskModel:
         threads: int | None,
         batch_size: int | None = None,
         show_progress_bar: bool = False,
-    ) -> Iterator[Array]:
+    ) -> Iterator[tuple[Batch, Array]]:
         """What the encoder makes of the tokens, one native call after the other."""
         texts = len(tokens.offsets) - 1
         type_ids = tokens.type_ids if self.config.type_vocab_size > 1 else None
@@ -193,13 +194,14 @@ class TaskModel:
                 types = None
                 if type_ids is not None:
                     types = type_ids[batch.first_token : batch.first_token + len(batch.ids)]
-                yield self._native.forward(
+                states = self._native.forward(
                     batch.ids,
                     batch.offsets,
                     type_ids=types,
                     poolings=poolings,
                     threads=threads or self.threads or 0,
                 )
+                yield batch, states
                 bar.update(batch.count)
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
