@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from fastbert import postprocessing
 from fastbert._native import _core
+from fastbert.arguments import as_texts, check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import TOKENS_AT_ONCE, Batch, Result, cut
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
-from fastbert.progress import progress
+from fastbert.progress import logs_info, progress
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
 if TYPE_CHECKING:
@@ -51,9 +51,6 @@ _TEXTS_AT_ONCE = 4096
 # The options of a usual call, in the order in which `encode` looks at them.
 _USUAL = (None, None, None, None, "sentence_embedding", "float32", None, "truncate")
 
-# Far more than is of use to anyone; the system may refuse to start as many.
-_MOST_THREADS = 1024
-
 
 class Encoder:
     """A BERT model that turns texts into vectors. `fastbert.load` makes one.
@@ -85,9 +82,9 @@ class Encoder:
         default_prompt_name: str | None = None,
     ) -> None:
         """Load a model directory; the arguments are those of `fastbert.load`."""
-        _check_choice("compute_type", compute_type, COMPUTE_TYPES)
-        _check_threads(threads)
-        _check_positive("truncate_dim", truncate_dim)
+        check_choice("compute_type", compute_type, COMPUTE_TYPES)
+        check_threads(threads)
+        check_positive("truncate_dim", truncate_dim)
         self.directory = os.fspath(directory)
         self.compute_type = compute_type
         files = ModelFiles(self.directory)
@@ -248,16 +245,16 @@ class Encoder:
             found = self._encode_few(texts, normalize_embeddings, threads)
             if found is not None:
                 return found
-        _check_choice("output_value", output_value, _OUTPUT_VALUES)
-        _check_choice("precision", precision, PRECISIONS)
-        _check_choice("on_overflow", on_overflow, _OVERFLOWS)
+        check_choice("output_value", output_value, _OUTPUT_VALUES)
+        check_choice("precision", precision, PRECISIONS)
+        check_choice("on_overflow", on_overflow, _OVERFLOWS)
         if output_value is None and precision != "float32":
             raise ValueError(f"precision {precision!r} needs an output_value of one kind, not None")
-        _check_positive("batch_size", batch_size)
-        _check_positive("truncate_dim", truncate_dim)
-        _check_threads(threads)
+        check_positive("batch_size", batch_size)
+        check_positive("truncate_dim", truncate_dim)
+        check_threads(threads)
         single = isinstance(texts, str)
-        distinct, places = _distinct([texts] if isinstance(texts, str) else _as_list(texts))
+        distinct, places = _distinct([texts] if isinstance(texts, str) else as_texts(texts))
         chosen_prompt = self._prompt(prompt, prompt_name)
         run = _Run(
             texts=distinct,
@@ -272,7 +269,7 @@ class Encoder:
             threads=threads or self.threads,
         )
         if show_progress_bar is None:
-            show_progress_bar = _logs_info()
+            show_progress_bar = logs_info()
         repeated = 0 if places is None else len(places) - len(distinct)
         total = len(distinct) + repeated
         with progress(total, description="encoding", enabled=show_progress_bar) as bar:
@@ -349,7 +346,7 @@ class Encoder:
             wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
             return min(wanted, most)
         least = 1 + sum(self.tokenizer.special_counts)
-        if not _is_integer(wanted) or not least <= wanted <= most:
+        if not is_integer(wanted) or not least <= wanted <= most:
             raise ValueError(
                 f"max_seq_length is {wanted!r}, but this model can take {least} to {most} tokens"
             )
@@ -403,13 +400,13 @@ class Encoder:
         if threads is None:
             threads = self.threads or 0
         else:
-            _check_threads(threads)
+            check_threads(threads)
         limit = self.max_seq_length
         tokens = self.tokenizer.encode_few(texts, limit, threads)
         if tokens is None:
             return None
         ids, offsets, longest = tokens
-        if longest > limit or len(ids) > TOKENS_AT_ONCE or _logs_info():
+        if longest > limit or len(ids) > TOKENS_AT_ONCE or logs_info():
             return None
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
@@ -524,25 +521,6 @@ class _Run(NamedTuple):
     threads: int | None
 
 
-def _logs_info() -> bool:
-    """Whether the logger "fastbert" is at INFO; nobody has set it if logging was never imported."""
-    logging = sys.modules.get("logging")
-    return logging is not None and logging.getLogger("fastbert").isEnabledFor(logging.INFO)
-
-
-def _as_list(texts: Sequence[str]) -> Sequence[str]:
-    if isinstance(texts, bytes | bytearray | Mapping) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str or a list of str")
-    if getattr(texts, "ndim", 1) != 1:
-        raise TypeError("texts is an array that is not 1-D, but must be a str or a list of str")
-    listed = texts if isinstance(texts, list | tuple) else list(texts)
-    if not set(map(type, listed)) <= {str}:  # without a line of Python for each text
-        for i, text in enumerate(listed):
-            if not isinstance(text, str):
-                raise TypeError(f"texts[{i}] is a {type(text).__name__}, but must be a str")
-    return listed
-
-
 def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
     """Every text once, and for every given text the place of its like; None if all differ.
 
@@ -561,23 +539,3 @@ def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray
     import copy
 
     return [copy.deepcopy(outputs[place]) for place in places]
-
-
-def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(map(str, choices))}")
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _check_positive(name: str, value: int | None) -> None:
-    if value is not None and not (_is_integer(value) and value > 0):
-        raise ValueError(f"{name} is {value!r}, but must be a positive integer or None")
-
-
-def _check_threads(threads: int | None) -> None:
-    _check_positive("threads", threads)
-    if threads is not None and threads > _MOST_THREADS:
-        raise ValueError(f"threads is {threads}, but must be at most {_MOST_THREADS}")

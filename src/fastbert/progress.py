@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-__all__ = ["Progress", "progress"]
+__all__ = ["Progress", "logs_info", "progress"]
 
 _REDRAW_SECONDS = 0.1  # a terminal over a network should not be what bounds the work
 _BAR_WIDTH = 20
@@ -91,3 +91,9 @@ def progress(
     # stderr is None in a program without a console.
     stream = sys.stderr
     return Progress(total, description, unit, enabled and stream is not None, stream)
+
+
+def logs_info() -> bool:
+    """Whether the logger "fastbert" is at INFO; nobody has set it if logging was never imported."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging.getLogger("fastbert").isEnabledFor(logging.INFO)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from fastbert import postprocessing
 from fastbert._native import _core
+from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import cut
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
@@ -18,7 +19,7 @@ from fastbert.heads import read_head
 from fastbert.hub import find
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
-from fastbert.progress import progress
+from fastbert.progress import logs_info, progress
 from fastbert.tasks.labels import read_config_file, read_labels
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-__all__ = ["LabelledModel", "TaskModel"]
+__all__ = ["OVERFLOWS", "LabelledModel", "OnOverflow", "TaskModel"]
+
+OnOverflow = Literal["truncate", "error"]
+OVERFLOWS = ("truncate", "error")
 
 
 class TaskModel:
@@ -82,9 +86,8 @@ class TaskModel:
                 for this task.
             ValueError: if an argument is out of its range.
         """
-        if compute_type not in compute_types():
-            expected = ", ".join(compute_types())
-            raise ValueError(f"compute_type is {compute_type!r}, but must be one of {expected}")
+        check_choice("compute_type", compute_type, compute_types())
+        check_threads(threads)
         self.directory = find(
             model,
             revision=revision,
@@ -154,7 +157,7 @@ class TaskModel:
         pooled: bool,
         threads: int | None = None,
         batch_size: int | None = None,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
     ) -> Array:
         """The head's scores of ragged tokens.
 
@@ -163,7 +166,7 @@ class TaskModel:
             pooled: scores of each text, from its first token; else scores of each token.
             threads: of this call.
             batch_size: most texts of one native call.
-            show_progress_bar: on stderr.
+            show_progress_bar: on stderr; None shows it when the logger "fastbert" is at INFO.
 
         Returns:
             (texts, outputs) or (tokens, outputs).
@@ -184,9 +187,13 @@ class TaskModel:
         poolings: tuple[str, ...],
         threads: int | None,
         batch_size: int | None = None,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
     ) -> Iterator[tuple[Batch, Array]]:
         """What the encoder makes of the tokens, one native call after the other."""
+        check_positive("batch_size", batch_size)
+        check_threads(threads)
+        if show_progress_bar is None:
+            show_progress_bar = logs_info()
         texts = len(tokens.offsets) - 1
         type_ids = tokens.type_ids if self.config.type_vocab_size > 1 else None
         with progress(texts, enabled=show_progress_bar) as bar:
@@ -206,18 +213,27 @@ class TaskModel:
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
 
-    def _warn_about_length(self, tokens: Tokens, describe: Callable[[int], str]) -> None:
-        """Say once per model that an input is cut; `describe` names the input with an index."""
-        longest = tokens.lengths.max(initial=0)
-        if longest <= self.max_length or self._warned_about_length:
+    def _check_lengths(
+        self, tokens: Tokens, on_overflow: OnOverflow, describe: Callable[[int], str]
+    ) -> None:
+        """Refuse an input that is cut, or say so once per model; `describe` names the i-th one."""
+        check_choice("on_overflow", on_overflow, OVERFLOWS)
+        if tokens.lengths.max(initial=0) <= self.max_length:
             return
-        self._warned_about_length = True
         index = int(np.argmax(tokens.lengths > self.max_length))
-        warnings.warn(
+        fact = (
             f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is "
-            f"{self.max_length}: the rest of it is ignored (this is said once per model)",
-            stacklevel=callers_level(),
+            f"{self.max_length}"
         )
+        if on_overflow == "error":
+            raise ValueError(fact)
+        if not self._warned_about_length:
+            self._warned_about_length = True
+            warnings.warn(
+                f'{fact}: the rest of it is ignored ("error" for on_overflow refuses it; this is '
+                "said once per model)",
+                stacklevel=callers_level(),
+            )
 
     # --- loading ---
 
@@ -233,8 +249,7 @@ class TaskModel:
         if wanted is None:
             return min(self.tokenizer.max_length or most, most)
         least = 1 + sum(self.tokenizer.special_counts)
-        is_integer = isinstance(wanted, int | np.integer) and not isinstance(wanted, bool)
-        if not is_integer or not least <= wanted <= most:
+        if not is_integer(wanted) or not least <= wanted <= most:
             raise ValueError(
                 f"max_length is {wanted!r}, but this model can take {least} to {most} tokens"
             )
