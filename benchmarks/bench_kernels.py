@@ -74,6 +74,28 @@ def bench_matmul(measure, implementation, shape, threads):
     np.testing.assert_allclose(got, expected, atol=3e-5)
 
 
+def maximum_of(implementation, weight, bias, offsets, threads):
+    """The maximum of the product over the rows of each text, as a function of x."""
+    if implementation == "numpy":
+        return lambda x: np.maximum.reduceat(reference.linear(x, weight, bias), offsets[:-1])
+    isa, compute_type = computed_with(implementation)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type, threads=threads)
+    return lambda x: linear.forward_max(x, offsets, threads=threads)
+
+
+@pytest.mark.parametrize("implementation", ["numpy", *ISAS, "bfloat16", "int8"])
+@pytest.mark.parametrize("shape", shapes.MAXIMUM, ids=str)
+def bench_maximum(measure, implementation, shape, threads):
+    x, weight, bias = product_inputs(shape)
+    offsets = np.arange(0, shape.rows + 1, shapes.PASSAGE, dtype=np.int32)
+    isa, compute_type = computed_with(implementation)
+    work = Work(flops=2 * shape.rows * weight.size, threads=threads)
+    maximum = maximum_of(implementation, weight, bias, offsets, threads)
+    got = measure(f"maximum {shape}", implementation, maximum, x, work=work)
+    products = expected_product(shape, definition(compute_type, isa))
+    np.testing.assert_allclose(got, np.maximum.reduceat(products, offsets[:-1]), atol=3e-5)
+
+
 def quantize_of(implementation):
     """Rows to bytes, 128 standing for 0, and what 1 is worth in each row."""
     if implementation == "numpy":
@@ -102,7 +124,7 @@ def bench_quantize(measure, normal, implementation, shape):
 def attention_of(implementation):
     """Attention of one head, as a function of query, key and value."""
     if implementation == "numpy":
-        return reference.attention
+        return lambda query, key, value: reference.attention(query, key, value)[0]
     return _core.kernels(implementation).attention
 
 
@@ -116,7 +138,7 @@ def bench_attention(measure, normal, implementation, shape):
     work = Work(flops=4 * shape.rows**2 * shape.columns)
     attention = attention_of(implementation)
     got = measure(f"attention {shape}", implementation, attention, scaled, key, value, work=work)
-    np.testing.assert_allclose(got, reference.attention(query, key, value), atol=1e-5)
+    np.testing.assert_allclose(got, reference.attention(query, key, value)[0], atol=1e-5)
 
 
 def layer_norm_of(implementation):
@@ -155,4 +177,4 @@ def bench_gelu(measure, normal, implementation, shape):
     work = Work(bytes=2 * x.nbytes)
     gelu = activation_of(implementation, "gelu")
     got = measure(f"gelu {shape}", implementation, gelu, x, work=work)
-    np.testing.assert_allclose(got, reference.gelu(x), atol=2e-6)
+    np.testing.assert_allclose(got, reference.ACTIVATIONS["gelu"](x), atol=2e-6)

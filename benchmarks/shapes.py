@@ -72,6 +72,8 @@ MATMUL = [
     for rows in (SHORT, PASSAGE)
     for name, inputs, outputs in model.products
 ]
+# Tokens to the vocabulary: what SPLADE takes the maximum of.
+MAXIMUM = [Product("bert-base vocabulary", 2048, BERT_BASE.hidden, 30522)]
 ATTENTION = [
     Rows(tokens, model.head_size) for model in MODELS for tokens in (SHORT, PASSAGE, LONGEST)
 ]

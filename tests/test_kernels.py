@@ -110,7 +110,7 @@ def test_attention_agrees_with_reference(kernels, tokens, size, rng):
     query, key, value = (normal(rng, tokens, size) for _ in range(3))
     # The kernel takes powers of 2; reference scales and takes powers of e.
     got = kernels.attention(query, key, value, np.log2(np.e) / np.sqrt(size))
-    expected = reference.attention(query.astype(np.float64), key, value)
+    expected, _ = reference.attention(query.astype(np.float64), key, value)
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
@@ -133,7 +133,7 @@ def test_attention_int8_agrees_with_its_definition(kernels, tokens, size, rng):
     query, key, value = (normal(rng, tokens, size) for _ in range(3))
     scale = softmax_scale(size)
     got = kernels.attention_int8(query, key, value, scale)
-    expected = compute_types.attention_int8(query, key, value)
+    expected, _ = compute_types.attention_int8(query, key, value)
     # The kernel's 2^x is off by up to 7.5e-5, so one probability in three is rounded to the next
     # step: 1 of a sum that is 4095 at least, times a value's distance from the mean, 4 at most.
     # Several in a row mostly cancel.
@@ -144,7 +144,7 @@ def test_attention_int8_agrees_with_its_definition(kernels, tokens, size, rng):
 def test_attention_int8_agrees_with_float64(kernels, tokens, rng):
     query, key, value = (normal(rng, tokens, 32) for _ in range(3))
     got = kernels.attention_int8(query, key, value, softmax_scale(32))
-    error = got - reference.attention(query.astype(np.float64), key, value)
+    error = got - reference.attention(query.astype(np.float64), key, value)[0]
     assert np.sqrt(np.mean(error**2)) < 4e-3
 
 
@@ -188,6 +188,127 @@ def test_attention_int8_of_zeros_is_their_mean(kernels, tokens, rng):
     got = kernels.attention_int8(zero, zero, value)
     step = np.abs(value).max() / 1023
     np.testing.assert_allclose(got, np.tile(value.mean(axis=0), (tokens, 1)), atol=step)
+
+
+# The kernels of attention: their definitions, and how far they may be off. With biases scores are
+# larger and so are their roundings: twice the 2e-6 of above. The 4 / 4095 of int8 are as above.
+ATTENTIONS = {
+    "attention": (reference.attention, 4e-6),
+    "attention_int8": (compute_types.attention_int8, 4 / 4095),
+}
+
+
+def between_all(distance_bias, key_bias):
+    """The biases of a kernel as (queries, keys)."""
+    places = np.arange(len(key_bias))
+    return distance_bias[places - places[:, None] + len(key_bias) - 1] + key_bias
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("terms", ["distance", "key", "probabilities", "all"])
+@pytest.mark.parametrize("tokens", [1, 2, 7, 16, 17, 33, 65, 130])
+@pytest.mark.parametrize("size", [5, 26, 64])
+def test_terms_of_attention_agree_with_reference(  # noqa: PLR0917
+    kernels, attention, terms, tokens, size, rng
+):
+    query, key, value = (normal(rng, tokens, size) for _ in range(3))
+    distance_bias, key_bias = normal(rng, 2 * tokens - 1, scale=3), normal(rng, tokens, scale=3)
+    distance_bias *= terms in ("distance", "all")
+    key_bias *= terms in ("key", "all")
+    given = {
+        "distance_bias": distance_bias if terms in ("distance", "all") else None,
+        "key_bias": key_bias if terms in ("key", "all") else None,
+    }
+    probabilities = np.zeros((tokens, tokens), np.float32)
+    if terms in ("probabilities", "all"):
+        given["probabilities"] = probabilities
+    kernel = getattr(kernels, attention)
+    got = kernel(query, key, value, softmax_scale(size), **given)
+    # The kernel adds biases to the products, the reference to these divided by the root.
+    bias = between_all(distance_bias, key_bias) / np.float32(np.sqrt(size))
+    definition_of, tolerance = ATTENTIONS[attention]
+    expected, expected_probabilities = definition_of(query, key, value, bias)
+    np.testing.assert_allclose(got, expected, atol=tolerance)
+    if "probabilities" in given:  # floats in both kernels
+        np.testing.assert_allclose(probabilities, expected_probabilities, atol=4e-6)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_a_part_of_the_rows_writes_their_probabilities_alone(kernels, attention, rng):
+    query, key, value = (normal(rng, 70, 26) for _ in range(3))
+    biases = {"distance_bias": normal(rng, 139), "key_bias": normal(rng, 70)}
+    kernel = getattr(kernels, attention)
+    whole_probabilities = np.zeros((70, 70), np.float32)
+    whole = kernel(query, key, value, probabilities=whole_probabilities, **biases)
+    for begin, end in [(0, 1), (0, 70), (1, 14), (17, 18), (33, 70), (69, 70), (5, 5)]:
+        probabilities = np.full((70, 70), 7, np.float32)
+        part = kernel(query, key, value, 1.0, begin, end, probabilities=probabilities, **biases)
+        np.testing.assert_array_equal(part[begin:end], whole[begin:end])
+        np.testing.assert_array_equal(probabilities[begin:end], whole_probabilities[begin:end])
+        assert (np.delete(probabilities, np.s_[begin:end], axis=0) == 7).all()
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_giving_probabilities_changes_no_bit(kernels, attention, rng):
+    query, key, value = (normal(rng, 37, 32) for _ in range(3))
+    kernel = getattr(kernels, attention)
+    given = kernel(query, key, value, probabilities=np.zeros((37, 37), np.float32))
+    np.testing.assert_array_equal(given, kernel(query, key, value))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_minus_infinity_leaves_a_key_out(kernels, attention, rng):
+    query, key, value = (normal(rng, 37, 32) for _ in range(3))
+    key_bias, probabilities = np.zeros(37, np.float32), np.zeros((37, 37), np.float32)
+    key_bias[30:] = -np.inf
+    definition_of, tolerance = ATTENTIONS[attention]
+    scale = softmax_scale(32)
+    got = getattr(kernels, attention)(
+        query, key, value, scale, key_bias=key_bias, probabilities=probabilities
+    )
+    assert not probabilities[:, 30:].any()
+    expected, _ = definition_of(query, key, value, key_bias)
+    np.testing.assert_allclose(got, expected, atol=tolerance)
+    key_bias[:] = -np.inf
+    got = getattr(kernels, attention)(query, key, value, scale, key_bias=key_bias)
+    np.testing.assert_allclose(got, np.tile(value.mean(axis=0), (37, 1)), atol=tolerance)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_biases_hand_on_nan(kernels, attention, bad, rng):
+    arrays = [normal(rng, 19, 32) for _ in range(3)]
+    kernel = getattr(kernels, attention)
+    key_bias, distance_bias = normal(rng, 19), normal(rng, 37)
+    key_bias[3] = distance_bias[18 + 5] = bad
+    probabilities = np.zeros((19, 19), np.float32)
+    assert np.isnan(kernel(*arrays, key_bias=key_bias, probabilities=probabilities)).all()
+    assert np.isnan(probabilities).all()
+    # Of a distance those queries that have a key so far behind them.
+    got = np.isnan(kernel(*arrays, distance_bias=distance_bias))
+    np.testing.assert_array_equal(got, np.repeat(np.arange(19) + 5 < 19, 32).reshape(19, 32))
+
+
+@pytest.mark.parametrize("size", [0, 1e-38, 1e-20, 1e15])
+def test_biases_of_attention_int8_hold_whatever_the_products(kernels, size, rng):
+    query, key = normal(rng, 20, 32, scale=size), normal(rng, 20, 32, scale=size)
+    value, bias = normal(rng, 20, 32), np.zeros(20, np.float32)
+    bias[7] = 100
+    got = kernels.attention_int8(query, key, value, key_bias=bias)
+    if size < 1:
+        step = np.abs(value).max() / 1023
+        np.testing.assert_allclose(got, np.tile(value[7], (20, 1)), atol=step)
+    assert np.isfinite(got).all()
+
+
+def test_misshapen_terms_of_attention_are_refused(kernels, rng):
+    arrays = [normal(rng, 3, 8) for _ in range(3)]
+    with pytest.raises(ValueError, match=r"distance_bias has shape \(3,\), but must have \(5,\)"):
+        kernels.attention(*arrays, distance_bias=normal(rng, 3))
+    with pytest.raises(ValueError, match=r"key_bias has shape \(4,\), but must have \(3,\)"):
+        kernels.attention(*arrays, key_bias=normal(rng, 4))
+    with pytest.raises(ValueError, match=r"probabilities has shape \(3,\), but must have \(3, 3\)"):
+        kernels.attention_int8(*arrays, probabilities=normal(rng, 3))
 
 
 @pytest.mark.parametrize("outputs", [1, 8, 30, 32, 70])

@@ -2,6 +2,7 @@
 #include "encoder/encoder.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "bindings/arrays.h"
@@ -114,28 +115,25 @@ class PyEncoder {
     encoder_ = std::make_unique<Encoder>(table, config_, type_, weights, stored, threads);
   }
 
-  FloatArray forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
-                     const std::vector<std::string>& poolings, std::size_t pool_skip, int threads,
-                     Profile* profile) const {
-    Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
-                checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
-    if (extent(offsets, 0) < 1)
-      throw std::invalid_argument("offsets is empty, but must begin with 0");
-    batch.texts = extent(offsets, 0) - 1;
-    const py::ssize_t tokens = extent(ids, 0);
-    if (!type_ids.is_none()) batch.type_ids = checked<std::int32_t>(type_ids, "type_ids", {tokens});
-    check_batch(batch, tokens);
-
-    Output output{nullptr, {}, pool_skip};
+  py::object forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,
+                     const py::object& mask, const std::vector<std::int64_t>& layers,
+                     const std::vector<std::string>& poolings, std::size_t pool_skip,
+                     bool attentions, int threads, Profile* profile) const {
+    const Batch batch = read_batch(ids, offsets, type_ids, mask);
+    Output output{nullptr, read_layers(layers), {}, pool_skip};
     for (const std::string& name : poolings) output.poolings.push_back(pooling(name));
-    const auto texts = static_cast<py::ssize_t>(batch.texts);
-    const std::size_t parts = std::max<std::size_t>(1, poolings.size());
-    FloatArray y(
-        {poolings.empty() ? tokens : texts, static_cast<py::ssize_t>(config_.hidden_size * parts)});
+    const std::size_t parts = std::max<std::size_t>(1, poolings.size()) * output.layers.size();
+    FloatArray y({poolings.empty() ? extent(ids, 0) : static_cast<py::ssize_t>(batch.texts),
+                  static_cast<py::ssize_t>(config_.hidden_size * parts)});
     output.y = y.mutable_data();
-    const py::gil_scoped_release release;
-    encoder_->forward(batch, output, threads, profile);
-    return y;
+    FloatArray probabilities(attentions ? place_attentions(batch, output) : 0);
+    if (attentions) output.attentions = probabilities.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      encoder_->forward(batch, output, threads, profile);
+    }
+    if (!attentions) return y;
+    return py::make_tuple(y, probabilities);
   }
 
   // The packed weights as bytes, a read-only view that keeps `self` alive.
@@ -152,6 +150,53 @@ class PyEncoder {
   std::string type() const { return name_of(type_); }
 
  private:
+  Batch read_batch(const py::object& ids, const py::object& offsets, const py::object& type_ids,
+                   const py::object& mask) const {
+    Batch batch{checked<std::int32_t>(ids, "ids", {-1}),
+                checked<std::int32_t>(offsets, "offsets", {-1}), nullptr, 0};
+    if (extent(offsets, 0) < 1)
+      throw std::invalid_argument("offsets is empty, but must begin with 0");
+    batch.texts = extent(offsets, 0) - 1;
+    const py::ssize_t tokens = extent(ids, 0);
+    if (!type_ids.is_none()) batch.type_ids = checked<std::int32_t>(type_ids, "type_ids", {tokens});
+    if (!mask.is_none()) batch.mask = checked<std::uint8_t>(mask, "mask", {tokens});
+    check_batch(batch, tokens);
+    return batch;
+  }
+
+  std::vector<std::size_t> read_layers(const std::vector<std::int64_t>& layers) const {
+    const std::size_t last = config_.num_hidden_layers;
+    if (layers.empty()) return {last};
+    std::vector<std::size_t> read;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const auto layer = static_cast<std::size_t>(layers[i]);
+      const std::string text = "layers[" + std::to_string(i) + "] is " + std::to_string(layers[i]);
+      if (layers[i] < 0 || layer > last)
+        throw std::invalid_argument(text + ", but must be in [0, " + std::to_string(last) + "]");
+      if (std::find(read.begin(), read.end(), layer) != read.end())
+        throw std::invalid_argument(text + ", but each layer must be there only once");
+      read.push_back(layer);
+    }
+    return read;
+  }
+
+  // Sets where each text's probabilities begin, and returns how many there are.
+  py::ssize_t place_attentions(const Batch& batch, Output& output) const {
+    constexpr std::size_t kMost = std::numeric_limits<py::ssize_t>::max() / sizeof(float);
+    const std::size_t each = output.depth() * config_.num_attention_heads;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < batch.texts; ++i) {
+      const std::size_t tokens = batch.offsets[i + 1] - batch.offsets[i];  // less than 2^31
+      output.attention_begin.push_back(count);
+      if (each > 0 && tokens * tokens > (kMost - count) / each)
+        throw std::invalid_argument("attentions of " + std::to_string(each) + " heads for text " +
+                                    std::to_string(i) + " with its " + std::to_string(tokens) +
+                                    " tokens are more than can be addressed");
+      count += each * tokens * tokens;
+    }
+    return static_cast<py::ssize_t>(count);
+  }
+
   void check_batch(const Batch& batch, py::ssize_t tokens) const {
     const auto limit = static_cast<std::int64_t>(config_.max_position_embeddings);
     if (batch.offsets[0] != 0 || batch.offsets[batch.texts] != tokens)
@@ -195,8 +240,10 @@ void register_encoder(py::module_& m) {
            py::arg("threads") = 0, py::arg("compute_type") = "float32",
            py::arg("packed") = py::none())
       .def("forward", &PyEncoder::forward, py::arg("ids"), py::arg("offsets"), py::kw_only(),
-           py::arg("type_ids") = py::none(), py::arg("poolings") = std::vector<std::string>{},
-           py::arg("pool_skip") = 0, py::arg("threads") = 0, py::arg("profile") = py::none())
+           py::arg("type_ids") = py::none(), py::arg("mask") = py::none(),
+           py::arg("layers") = std::vector<std::int64_t>{},
+           py::arg("poolings") = std::vector<std::string>{}, py::arg("pool_skip") = 0,
+           py::arg("attentions") = false, py::arg("threads") = 0, py::arg("profile") = py::none())
       .def_property_readonly("isa", [](const PyEncoder& e) { return e.encoder().kernels().isa; })
       .def_property_readonly("compute_type", &PyEncoder::type)
       .def_property_readonly("packed", &PyEncoder::packed);

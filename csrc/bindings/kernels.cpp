@@ -44,16 +44,22 @@ struct Kernels {
     return y;
   }
 
-  // The rows [begin, end) of one text's attention, the others zero; end < 0: to the last.
+  // The rows [begin, end) of one text's attention, the others zero; end < 0: to the last. The same
+  // rows of `probabilities` are written, unless it is None.
   FloatArray attention(const py::object& query, const py::object& key, const py::object& value,
-                       float scale, py::ssize_t begin, py::ssize_t end) const {
-    return attend(table->attention, table->attention_scratch, query, key, value, scale, begin, end);
+                       float scale, py::ssize_t begin, py::ssize_t end,
+                       const py::object& distance_bias, const py::object& key_bias,
+                       const py::object& probabilities) const {
+    return attend(table->attention, table->attention_scratch, query, key, value, scale, begin, end,
+                  distance_bias, key_bias, probabilities);
   }
 
   FloatArray attention_int8(const py::object& query, const py::object& key, const py::object& value,
-                            float scale, py::ssize_t begin, py::ssize_t end) const {
+                            float scale, py::ssize_t begin, py::ssize_t end,
+                            const py::object& distance_bias, const py::object& key_bias,
+                            const py::object& probabilities) const {
     return attend(table->attention_int8, table->attention_int8_scratch, query, key, value, scale,
-                  begin, end);
+                  begin, end, distance_bias, key_bias, probabilities);
   }
 
   // The bytes and the scales of rows.
@@ -89,11 +95,23 @@ struct Kernels {
   static FloatArray attend(void (*kernel)(const AttentionArgs&),
                            std::size_t (*scratch_size)(std::size_t, std::size_t),
                            const py::object& query, const py::object& key, const py::object& value,
-                           float scale, py::ssize_t begin, py::ssize_t end) {
+                           float scale, py::ssize_t begin, py::ssize_t end,
+                           const py::object& distance_bias, const py::object& key_bias,
+                           const py::object& probabilities) {
     const float* q = checked<float>(query, "query", {-1, -1});
     const py::ssize_t tokens = extent(query, 0), size = extent(query, 1);
     const float* k = checked<float>(key, "key", {tokens, size});
     const float* v = checked<float>(value, "value", {tokens, size});
+    const float* distances = nullptr;
+    if (!distance_bias.is_none())
+      distances = checked<float>(distance_bias, "distance_bias", {2 * tokens - 1}) + tokens - 1;
+    const float* const keys =
+        key_bias.is_none() ? nullptr : checked<float>(key_bias, "key_bias", {tokens});
+    float* softmax = nullptr;
+    if (!probabilities.is_none()) {
+      checked<float>(probabilities, "probabilities", {tokens, tokens});
+      softmax = static_cast<float*>(py::array(probabilities).mutable_data());
+    }
     end = std::clamp<py::ssize_t>(end < 0 ? tokens : end, 0, tokens);
     begin = std::clamp<py::ssize_t>(begin, 0, end);
     // One buffer, as in a real batch.
@@ -111,7 +129,7 @@ struct Kernels {
     kernel({qkv.data(), qkv.data() + size, qkv.data() + 2 * size, stride, y.mutable_data(),
             static_cast<std::size_t>(size), scratch.data(), static_cast<std::size_t>(tokens),
             static_cast<std::size_t>(size), scale, static_cast<std::size_t>(begin),
-            static_cast<std::size_t>(end)});
+            static_cast<std::size_t>(end), distances, keys, softmax});
     return y;
   }
 };
@@ -191,9 +209,13 @@ void register_kernels(py::module_& m) {
            py::arg("eps"), py::arg("residual") = py::none())
       .def("activate", &Kernels::activate, py::arg("activation"), py::arg("x"))
       .def("attention", &Kernels::attention, py::arg("query"), py::arg("key"), py::arg("value"),
-           py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1)
+           py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1,
+           py::arg("distance_bias") = py::none(), py::arg("key_bias") = py::none(),
+           py::arg("probabilities") = py::none())
       .def("attention_int8", &Kernels::attention_int8, py::arg("query"), py::arg("key"),
-           py::arg("value"), py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1)
+           py::arg("value"), py::arg("scale") = 1.0f, py::arg("begin") = 0, py::arg("end") = -1,
+           py::arg("distance_bias") = py::none(), py::arg("key_bias") = py::none(),
+           py::arg("probabilities") = py::none())
       .def("quantize", &Kernels::quantize, py::arg("x"), py::arg("activation") = "identity")
       .def("pack", &Kernels::pack, py::arg("weight"));
   m.def("peak_gops", &peak_gops, py::arg("isa"), py::arg("compute_type") = "float32",

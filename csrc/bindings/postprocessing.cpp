@@ -33,22 +33,43 @@ FloatArray forward(const Linear& linear, const py::object& x, const std::string&
   return y;
 }
 
-FloatArray pool(const py::object& x, const py::object& offsets,
-                const std::vector<std::string>& names, std::size_t skip) {
-  const float* rows = checked<float>(x, "x", {-1, -1});
+// The offsets, which must cut the rows of `x` into texts.
+const std::int32_t* checked_offsets(const py::object& offsets, const py::object& x) {
   const std::int32_t* bounds = checked<std::int32_t>(offsets, "offsets", {-1});
-  const py::ssize_t texts = extent(offsets, 0) - 1, hidden = extent(x, 1);
+  const py::ssize_t texts = extent(offsets, 0) - 1;
   if (texts < 0 || bounds[0] != 0 || bounds[texts] != extent(x, 0) ||
       !std::is_sorted(bounds, bounds + texts + 1))
     throw std::invalid_argument("offsets must rise from 0 to the number of rows, " +
                                 std::to_string(extent(x, 0)));
+  return bounds;
+}
+
+FloatArray forward_max(const Linear& linear, const py::object& x, const py::object& offsets,
+                       int threads) {
+  const float* rows = checked<float>(x, "x", {-1, static_cast<py::ssize_t>(linear.inputs())});
+  const std::int32_t* bounds = checked_offsets(offsets, x);
+  const py::ssize_t texts = extent(offsets, 0) - 1;
+  FloatArray y({texts, static_cast<py::ssize_t>(linear.outputs())});
+  float* const target = y.mutable_data();
+  const py::gil_scoped_release release;
+  linear.forward_max(rows, bounds, texts, target, threads);
+  return y;
+}
+
+FloatArray pool(const py::object& x, const py::object& offsets,
+                const std::vector<std::string>& names, std::size_t skip, const py::object& mask) {
+  const float* rows = checked<float>(x, "x", {-1, -1});
+  const std::int32_t* bounds = checked_offsets(offsets, x);
+  const py::ssize_t texts = extent(offsets, 0) - 1, hidden = extent(x, 1);
+  const std::uint8_t* const counts =
+      mask.is_none() ? nullptr : checked<std::uint8_t>(mask, "mask", {extent(x, 0)});
   const std::size_t size = hidden;
   FloatArray y({texts, hidden * static_cast<py::ssize_t>(names.size())});
   for (std::size_t p = 0; p < names.size(); ++p)
     for (py::ssize_t i = 0; i < texts; ++i)
       pooling(names[p])({rows + bounds[i] * size, size,
                          static_cast<std::size_t>(bounds[i + 1] - bounds[i]), size, skip,
-                         y.mutable_data(i) + p * size});
+                         y.mutable_data(i) + p * size, counts ? counts + bounds[i] : nullptr});
   return y;
 }
 
@@ -60,12 +81,15 @@ void normalize_rows(py::array& x) {
 }  // namespace
 
 void register_postprocessing(py::module_& m) {
-  m.def("pool", &pool, py::arg("x"), py::arg("offsets"), py::arg("poolings"), py::arg("skip") = 0);
+  m.def("pool", &pool, py::arg("x"), py::arg("offsets"), py::arg("poolings"), py::arg("skip") = 0,
+        py::arg("mask") = py::none());
   m.def("normalize", &normalize_rows, py::arg("x"));
   py::class_<Linear>(m, "Linear")
       .def(py::init(&make_linear), py::arg("weight"), py::arg("bias"), py::kw_only(),
            py::arg("isa") = "", py::arg("compute_type") = "float32", py::arg("threads") = 0)
       .def("forward", &forward, py::arg("x"), py::kw_only(), py::arg("activation") = "identity",
+           py::arg("threads") = 0)
+      .def("forward_max", &forward_max, py::arg("x"), py::arg("offsets"), py::kw_only(),
            py::arg("threads") = 0);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "encoder/product.h"
@@ -28,8 +29,10 @@ void share_rows(const Team& team, std::size_t begin, std::size_t end, const Body
 
 }  // namespace
 
+std::size_t Output::depth() const { return *std::max_element(layers.begin(), layers.end()); }
+
 bool Output::first_tokens_only() const {
-  return pool_skip == 0 && !poolings.empty() &&
+  return pool_skip == 0 && !poolings.empty() && !attentions &&
          std::all_of(poolings.begin(), poolings.end(), reads_first_token_only);
 }
 
@@ -119,9 +122,10 @@ void Encoder::count_work(const Batch& batch, const Output& output, std::size_t c
     const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
     profile[step].weight_bytes += static_cast<double>(chunks * bytes);
   };
-  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
+  const std::size_t depth = output.depth();
+  for (std::size_t i = 0; i < depth; ++i) {
     const PackedLayer& layer = packed_.layer(i);
-    const bool shortened = i + 1 == config_.num_hidden_layers && output.first_tokens_only();
+    const bool shortened = i + 1 == depth && output.first_tokens_only();
     const double rows = shortened ? texts : tokens;
     count(Step::query_key_value, layer.query_key_value, tokens);
     count(Step::output, layer.output, rows);
@@ -139,31 +143,32 @@ Encoder::Run::Part Encoder::Run::part(const Placed& text) const {
 }
 
 void Encoder::run_chunk(const Run& run, const Output& output) const {
-  const std::size_t layers = config_.num_hidden_layers;
+  const std::size_t depth = output.depth();
   embed(run);
   run.lap(Step::embed);
-  for (std::size_t i = 0; i + 1 < layers; ++i) {
-    self_attention(run, i, false);
+  deliver(run, output, 0);
+  for (std::size_t i = 0; i + 1 < depth; ++i) {
+    self_attention(run, output, i, false);
     feed_forward(run, i);
+    deliver(run, output, i + 1);
   }
+  if (depth == 0) return;
   // Behind the last attention no token meets another: what is not read need not be computed.
   const bool shortened = output.first_tokens_only();
-  if (layers > 0) self_attention(run, layers - 1, shortened);
-  const Run rest = layers > 0 && shortened ? keep_first_tokens(run) : run;
-  if (layers > 0) feed_forward(rest, layers - 1);
-  run.meet();
-  run.lap(Step::schedule);  // it was a wait
-  deliver(rest, output);
-  run.lap(Step::pooling);
+  self_attention(run, output, depth - 1, shortened);
+  const Run rest = shortened ? keep_first_tokens(run) : run;
+  feed_forward(rest, depth - 1);
+  deliver(rest, output, depth);
 }
 
-void Encoder::self_attention(const Run& run, std::size_t index, bool first_tokens) const {
+void Encoder::self_attention(const Run& run, const Output& output, std::size_t index,
+                             bool first_tokens) const {
   Workspace& b = run.buffers;
   product(run, packed_.layer(index).query_key_value, b.hidden, b.hidden_stride, b.qkv,
           b.wide_stride, Activation::identity);
   run.meet();  // attention reads the keys and values of all rows
   run.lap(Step::query_key_value);
-  attend(run, first_tokens);
+  attend(run, output, index, first_tokens);
   run.meet();  // and they are overwritten from here on
   run.lap(Step::attention);
 }
@@ -224,6 +229,9 @@ void Encoder::embed(const Run& run) const {
     const std::size_t first = run.batch.offsets[text.text] + part.begin;
     std::copy_n(run.batch.ids + first, count, b.ids.data() + row);
     if (run.batch.type_ids) std::copy_n(run.batch.type_ids + first, count, b.type_ids.data() + row);
+    for (std::size_t t = 0; run.batch.mask && t < count; ++t)
+      b.key_bias[row + t] =
+          run.batch.mask[first + t] ? 0.0f : -std::numeric_limits<float>::infinity();
     std::iota(b.positions.data() + row, b.positions.data() + row + count,
               static_cast<std::int32_t>(part.begin));
   });
@@ -239,8 +247,18 @@ void Encoder::embed(const Run& run) const {
   });
 }
 
+// Null where all tokens of a text count, so that its bits are those without a mask; and where none
+// does: what all scores lose is no loss to any of them.
+const float* Encoder::key_bias(const Run& run, const Placed& text) const {
+  if (!run.batch.mask) return nullptr;
+  const std::uint8_t* const mask = run.batch.mask + run.batch.offsets[text.text];
+  const std::size_t masked = std::count(mask, mask + text.tokens, 0);
+  return masked == 0 || masked == text.tokens ? nullptr : run.buffers.key_bias.data() + text.row;
+}
+
 // Of the texts' first tokens alone: theirs go to the first rows of the context, one for each text.
-void Encoder::attend(const Run& run, bool first_tokens) const {
+void Encoder::attend(const Run& run, const Output& output, std::size_t index,
+                     bool first_tokens) const {
   Workspace& b = run.buffers;
   const std::size_t heads = config_.num_attention_heads, size = config_.head_size();
   float* const scratch = b.scratch + run.everyone.rank * b.scratch_size;
@@ -252,9 +270,15 @@ void Encoder::attend(const Run& run, bool first_tokens) const {
     if (part.begin >= end) return;
     const std::size_t row = first_tokens ? i / heads : text.row;
     const float* query = b.qkv + text.row * b.wide_stride + i % heads * size;
+    const std::size_t pairs = text.tokens * text.tokens;
+    float* const probabilities = output.attentions
+                                     ? output.attentions + output.attention_begin[text.text] +
+                                           (index * heads + i % heads) * pairs
+                                     : nullptr;
     attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size, b.wide_stride,
                b.context + row * b.hidden_stride + i % heads * size, b.hidden_stride, scratch,
-               text.tokens, size, score_scale_, part.begin, end});
+               text.tokens, size, score_scale_, part.begin, end, nullptr, key_bias(run, text),
+               probabilities});
   });
 }
 
@@ -321,21 +345,32 @@ std::uint8_t* Encoder::quantized(const Run& run, std::size_t columns) const {
   return b.bytes.get() + run.row_begin * (b.quantized_stride - byte_stride(columns));
 }
 
-void Encoder::deliver(const Run& run, const Output& output) const {
+// The hidden states of a layer, if they are wanted, to their place in the result. They stay as they
+// are until all members are done with them.
+void Encoder::deliver(const Run& run, const Output& output, std::size_t layer) const {
+  const auto wanted = std::find(output.layers.begin(), output.layers.end(), layer);
+  if (wanted == output.layers.end()) return;
+  run.meet();
+  run.lap(Step::schedule);  // it was a wait
   const Workspace& b = run.buffers;
-  const std::size_t hidden = config_.hidden_size, width = output.poolings.size() * hidden;
+  const std::size_t hidden = config_.hidden_size, row_width = output.layers.size() * hidden;
+  const std::size_t width = output.poolings.size() * row_width;
+  float* const block = output.y + (wanted - output.layers.begin()) * hidden;
   run.everyone.share(run.text_count, [&](std::size_t i) {
     const Placed& text = run.texts[i];
+    const std::size_t first = run.batch.offsets[text.text];
+    const std::uint8_t* const mask = run.batch.mask ? run.batch.mask + first : nullptr;
     const float* x = b.hidden + run.row(i) * b.hidden_stride;
     if (output.poolings.empty()) {
-      float* y = output.y + run.batch.offsets[text.text] * hidden;
+      float* y = block + first * row_width;
       for (std::size_t t = 0; t < text.tokens; ++t)
-        std::memcpy(y + t * hidden, x + t * b.hidden_stride, hidden * sizeof(float));
+        std::memcpy(y + t * row_width, x + t * b.hidden_stride, hidden * sizeof(float));
     }
     for (std::size_t p = 0; p < output.poolings.size(); ++p)
       output.poolings[p]({x, b.hidden_stride, text.tokens, hidden, output.pool_skip,
-                          output.y + text.text * width + p * hidden});
+                          block + text.text * width + p * row_width, mask});
   });
+  run.lap(Step::pooling);
 }
 
 }  // namespace fastbert

@@ -23,15 +23,27 @@ struct Batch {
   const std::int32_t* offsets;   // (texts + 1)
   const std::int32_t* type_ids;  // (tokens); null: all zero
   std::size_t texts;
+  // (tokens): 0 for a token that no token attends to; see also PoolArgs. Null: there is none.
+  const std::uint8_t* mask = nullptr;
 };
 
-// Where the result goes: token vectors, or text vectors of one or several poolings side by side.
+// What is wanted of the hidden states, and where it goes: token vectors, those of several layers
+// side by side, or text vectors, those of the layers beside each other and of the poolings behind
+// each other.
 struct Output {
-  float* y;                       // (tokens, hidden), or (texts, poolings * hidden)
-  std::vector<Pooling> poolings;  // empty: token vectors
-  std::size_t pool_skip;          // leading tokens of each text that the poolings leave out
+  float* y;  // (tokens, layers * hidden), or (texts, poolings * layers * hidden)
+  std::vector<std::size_t> layers;  // 0: the embeddings, i: the output of layer i; each once
+  std::vector<Pooling> poolings;    // empty: token vectors
+  std::size_t pool_skip;            // leading tokens of each text that the poolings leave out
+  // The probabilities of the attention of every layer that is computed: of text i, from
+  // attention_begin[i] on, (depth, heads, its tokens, its tokens). Null: not wanted.
+  float* attentions = nullptr;
+  std::vector<std::size_t> attention_begin = {};
 
-  // Whether nothing is read but the first token of each text.
+  // The layers that must be computed.
+  std::size_t depth() const;
+  // Whether nothing is read behind the attention of the deepest layer, or of it, but the first
+  // token of each text.
   bool first_tokens_only() const;
 };
 
@@ -89,10 +101,12 @@ class Encoder {
                   Profile& profile) const;
   void run_chunk(const Run& run, const Output& output) const;
   void embed(const Run& run) const;
-  void self_attention(const Run& run, std::size_t index, bool first_tokens) const;
+  void self_attention(const Run& run, const Output& output, std::size_t index,
+                      bool first_tokens) const;
   Run keep_first_tokens(const Run& run) const;
   void feed_forward(const Run& run, std::size_t index) const;
-  void attend(const Run& run, bool first_tokens) const;
+  void attend(const Run& run, const Output& output, std::size_t index, bool first_tokens) const;
+  const float* key_bias(const Run& run, const Placed& text) const;
   void product(const Run& run, const PackedLinear& linear, const float* x, std::size_t x_stride,
                float* y, std::size_t y_stride, Activation activation) const;
   void add_and_norm(const Run& run, const NormWeights& norm) const;
@@ -101,7 +115,7 @@ class Encoder {
   void quantize_rows(const Run& run, std::size_t row, std::size_t rows, const float* x,
                      std::size_t stride, std::size_t columns, Activation activation) const;
   std::uint8_t* quantized(const Run& run, std::size_t columns) const;
-  void deliver(const Run& run, const Output& output) const;
+  void deliver(const Run& run, const Output& output, std::size_t layer) const;
 
   const KernelTable& kernels_;
   Config config_;

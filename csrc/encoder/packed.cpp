@@ -81,6 +81,17 @@ PackedLinear Packing::view(const std::byte* storage, std::size_t outputs,
           panel_count(outputs)};
 }
 
+PackedLinear Packing::panels(const PackedLinear& linear, std::size_t begin, std::size_t end) const {
+  const std::size_t column = begin * kernels_.panel_columns;
+  PackedLinear part = linear;
+  part.panels += begin * panel_bytes(linear.inputs);
+  part.bias += column;
+  if (type_ == ComputeType::int8) part.scales += column, part.start += column;
+  part.outputs = std::min(linear.outputs, end * kernels_.panel_columns) - column;
+  part.panel_count = end - begin;
+  return part;
+}
+
 void Packing::pack(const std::vector<LinearPart>& parts, std::size_t inputs, std::byte* storage,
                    int threads) const {
   // A panel may hold the end of one part and the beginning of the next: the rows of all, in order.

@@ -47,6 +47,9 @@ class Packing {
   // The layer in the bytes(outputs, inputs) at `storage`.
   PackedLinear view(const std::byte* storage, std::size_t outputs, std::size_t inputs) const;
 
+  // The panels [begin, end) of a layer, as a layer of their own.
+  PackedLinear panels(const PackedLinear& linear, std::size_t begin, std::size_t end) const;
+
   // Packs the parts, one under the other, into the bytes(outputs, inputs) at `storage`.
   void pack(const std::vector<LinearPart>& parts, std::size_t inputs, std::byte* storage,
             int threads) const;

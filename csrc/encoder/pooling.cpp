@@ -10,7 +10,7 @@ namespace {
 const float* row(const PoolArgs& args, std::size_t token) { return args.x + token * args.stride; }
 
 void copy_row(const PoolArgs& args, std::size_t token) {
-  if (args.skip < args.tokens)
+  if (args.skip < args.tokens && token < args.tokens)
     std::copy_n(row(args, token), args.hidden, args.y);
   else
     std::fill_n(args.y, args.hidden, 0.0f);
@@ -21,12 +21,16 @@ void cls(const PoolArgs& args) { copy_row(args, args.skip); }
 void lasttoken(const PoolArgs& args) { copy_row(args, args.tokens - 1); }
 
 void max(const PoolArgs& args) {
-  copy_row(args, args.skip);
-  for (std::size_t t = args.skip + 1; t < args.tokens; ++t)
+  std::size_t first = 0;
+  while (first < args.tokens && !args.counts(first)) ++first;
+  copy_row(args, first);
+  for (std::size_t t = first + 1; t < args.tokens; ++t) {
+    if (!args.counts(t)) continue;
     for (std::size_t i = 0; i < args.hidden; ++i) {
       const float v = row(args, t)[i];
       args.y[i] = v > args.y[i] || v != v ? v : args.y[i];
     }
+  }
 }
 
 // y = sum over tokens of weight(t) * x[t, :], divided by divisor(sum of the weights). No tokens: 0.
@@ -34,7 +38,8 @@ template <class Weight, class Divisor>
 void weighted(const PoolArgs& args, const Weight& weight, const Divisor& divisor) {
   std::fill_n(args.y, args.hidden, 0.0f);
   float total = 0;
-  for (std::size_t t = args.skip; t < args.tokens; ++t) {
+  for (std::size_t t = 0; t < args.tokens; ++t) {
+    if (!args.counts(t)) continue;
     const float w = weight(t);
     total += w;
     for (std::size_t i = 0; i < args.hidden; ++i) args.y[i] += w * row(args, t)[i];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ struct PoolArgs {
   std::size_t tokens, hidden;
   std::size_t skip;  // leading tokens that do not count: those of a prompt
   float* y;          // (hidden)
+  // (tokens): 0 where a token does not count, but for cls and lasttoken; null: all count.
+  const std::uint8_t* mask = nullptr;
+
+  bool counts(std::size_t token) const { return token >= skip && (!mask || mask[token] != 0); }
 };
 
 using Pooling = void (*)(const PoolArgs& args);

@@ -35,7 +35,8 @@ struct Workspace {
         scales(type == ComputeType::int8 ? rows : 0),
         ids(rows),
         positions(rows),
-        type_ids(rows) {
+        type_ids(rows),
+        key_bias(rows) {
     hidden = floats.get();
     context = hidden + rows * hidden_stride;
     // What attention gathered is done with once it is in bytes.
@@ -66,6 +67,7 @@ struct Workspace {
   Buffer<std::uint8_t> bytes;
   std::vector<float> scales;                           // (rows)
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)
+  std::vector<float> key_bias;                         // (rows), where there is a mask
 };
 
 // Workspaces that are not in use. Calls on several threads each take their own. Never waits for the

@@ -77,9 +77,9 @@ struct MatmulInt8Args {
   std::size_t panel_begin, panel_end;
 };
 
-// y[q, :] = sum over k of p[q, k] * value[k, :] with p[q, :] = 2^(scale * query[q] . key[:])
-// divided by its sum: one head of one text. For a softmax of base e the scale holds a factor
-// log2(e).
+// y[q, :] = sum over k of p[q, k] * value[k, :] with p[q, k] = 2^(scale * s[q, k]) divided by the
+// sum of its row, and s[q, k] = query[q] . key[k] + distance_bias[k - q] + key_bias[k]: one head of
+// one text. For a softmax of base e the scale holds a factor log2(e).
 struct AttentionArgs {
   const float* query;  // (tokens, head_size), rows stride apart; key and value likewise
   const float* key;
@@ -91,6 +91,10 @@ struct AttentionArgs {
   std::size_t tokens, head_size;
   float scale;
   std::size_t query_begin, query_end;  // the rows of y that are wanted
+  // Null: all zero. Minus infinity leaves a key out.
+  const float* distance_bias = nullptr;  // (1 - tokens .. tokens - 1): the middle of a table
+  const float* key_bias = nullptr;       // (tokens)
+  float* probabilities = nullptr;        // (tokens, tokens): p, of the wanted rows; null: nobody's
 };
 
 // y[r, :] = (z - mean(z)) / sqrt(var(z) + eps) * gamma + beta with z = x[r, :] + residual[r, :].

@@ -1,7 +1,7 @@
 """The native encoder. Arrays must be C-contiguous and of the dtype named; none is converted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,13 @@ def matmul_gops(
     tries: int = 20,
 ) -> float: ...
 def stream_gb_per_s(threads: int, bytes: int, tries: int = 10) -> float: ...
-def pool(x: Array, offsets: Integers, poolings: Sequence[str], skip: int = 0) -> Array: ...
+def pool(
+    x: Array,
+    offsets: Integers,
+    poolings: Sequence[str],
+    skip: int = 0,
+    mask: Bytes | None = None,
+) -> Array: ...
 def normalize(x: Array) -> None: ...
 def checksum(bytes: Bytes, threads: int = 0) -> int: ...
 def copy_to_huge_pages(bytes: Bytes) -> None: ...
@@ -45,17 +51,36 @@ class Encoder:
         compute_type: str = "float32",
         packed: Bytes | None = None,
     ) -> None: ...
+    @overload
     def forward(
         self,
         ids: Integers,
         offsets: Integers,
         *,
         type_ids: Integers | None = None,
+        mask: Bytes | None = None,
+        layers: Sequence[int] = ...,
         poolings: Sequence[str] = ...,
         pool_skip: int = 0,
+        attentions: Literal[False] = False,
         threads: int = 0,
         profile: Profile | None = None,
     ) -> Array: ...
+    @overload
+    def forward(
+        self,
+        ids: Integers,
+        offsets: Integers,
+        *,
+        type_ids: Integers | None = None,
+        mask: Bytes | None = None,
+        layers: Sequence[int] = ...,
+        poolings: Sequence[str] = ...,
+        pool_skip: int = 0,
+        attentions: Literal[True],
+        threads: int = 0,
+        profile: Profile | None = None,
+    ) -> tuple[Array, Array]: ...
     @property
     def isa(self) -> str: ...
     @property
@@ -80,13 +105,37 @@ class Linear:
         threads: int = 0,
     ) -> None: ...
     def forward(self, x: Array, *, activation: str = "identity", threads: int = 0) -> Array: ...
+    def forward_max(self, x: Array, offsets: Integers, *, threads: int = 0) -> Array: ...
 
 class Kernels:
     def layer_norm(
         self, x: Array, gamma: Array, beta: Array, eps: float, residual: Array | None = None
     ) -> Array: ...
     def activate(self, activation: str, x: Array) -> Array: ...
-    def attention(self, query: Array, key: Array, value: Array, scale: float = 1.0) -> Array: ...
+    def attention(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        scale: float = 1.0,
+        begin: int = 0,
+        end: int = -1,
+        distance_bias: Array | None = None,
+        key_bias: Array | None = None,
+        probabilities: Array | None = None,
+    ) -> Array: ...
+    def attention_int8(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        scale: float = 1.0,
+        begin: int = 0,
+        end: int = -1,
+        distance_bias: Array | None = None,
+        key_bias: Array | None = None,
+        probabilities: Array | None = None,
+    ) -> Array: ...
     def quantize(self, x: Array, activation: str = "identity") -> tuple[Bytes, Array]: ...
     def pack(self, weight: Array) -> Array: ...
     @property

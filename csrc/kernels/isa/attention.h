@@ -59,6 +59,25 @@ inline float softmax_numerators(float* scores, size_t count, float scale) {
   return 1 / total.sum();
 }
 
+// Every score that has a bias is at least this: where all keys are left out, all count the same.
+constexpr float kLowestScore = -1e30f;
+
+// scores[k] = unit * scores[k] + the biases of this query and key k. Returns the largest magnitude;
+// NaN counts as more than infinity.
+inline float add_biases(const AttentionArgs& args, size_t query, float unit, float* scores) {
+  Vec top = Vec::zero();
+  for_each_vector(args.tokens, [&](size_t k, size_t n) {
+    Vec bias = Vec::zero();
+    if (args.distance_bias) bias = Vec::load(args.distance_bias + k - query, n);
+    if (args.key_bias) bias = bias + Vec::load(args.key_bias + k, n);
+    const Vec score =
+        max(Vec::fill(kLowestScore), fma(Vec::load(scores + k, n), Vec::fill(unit), bias));
+    score.store(scores + k, n);
+    top = max_magnitude(top, score);
+  });
+  return max_magnitude(top);
+}
+
 // Keys and values as the products read them. In the batch their rows are thousands of bytes apart,
 // a page each: reading them there, once per tile of queries, misses the TLB on long texts.
 void pack_keys_and_values(const AttentionArgs& args, const AttentionScratch& at) {
@@ -97,9 +116,17 @@ void attention(const AttentionArgs& args) {
                                  scores + n,
                                  at.score_stride,
                                  {}});
+    if (args.distance_bias || args.key_bias)
+      for (size_t r = 0; r < height; ++r)
+        add_biases(args, row + r, 1, scores + r * at.score_stride);
     float inverse[kTileRows];
     for (size_t r = 0; r < height; ++r)
       inverse[r] = softmax_numerators(scores + r * at.score_stride, args.tokens, args.scale);
+    for (size_t r = 0; args.probabilities && r < height; ++r)
+      for_each_vector(args.tokens, [&](size_t k, size_t n) {
+        (Vec::load(scores + r * at.score_stride + k) * Vec::fill(inverse[r]))
+            .store(args.probabilities + (row + r) * args.tokens + k, n);
+      });
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {
       kTiles<Floats>.of[height]({scores,
                                  at.score_stride,

@@ -104,6 +104,34 @@ void integer_scores(const AttentionArgs& args, const IntegerAttentionScratch& at
   }
 }
 
+// Adds the biases to a tile of rows. Their scores are no integers then: a row's scale and its
+// lowest score become those of all rows, NaN where a score is not finite.
+void bias_rows(const AttentionArgs& args, const IntegerAttentionScratch& at, size_t first,
+               size_t height) {
+  float* const scales = args.scratch + at.query_scales + first;
+  float* const lowest = args.scratch + at.lowest + first;
+  for (size_t r = 0; r < height; ++r) {
+    const float top = add_biases(args, args.query_begin + first + r, scales[r] / args.scale,
+                                 args.scratch + at.scores + r * at.score_stride);
+    scales[r] = args.scale + 0 * top;
+    lowest[r] = kNoProbability / args.scale;
+  }
+}
+
+// The probabilities of a row of scores as floats.
+void float_probabilities(const float* scores, size_t count, float top, float scale, float* out) {
+  const Vec shift = Vec::fill(top), factor = Vec::fill(scale);
+  Vec total = Vec::zero();
+  for_each_vector(count, [&](size_t i, size_t n) {
+    const Vec power = exp2((Vec::load(scores + i) - shift) * factor).first(n, Vec::zero());
+    power.store(out + i, n);
+    total = total + power;
+  });
+  const Vec inverse = Vec::fill(1 / total.sum());
+  for_each_vector(count,
+                  [&](size_t i, size_t n) { (Vec::load(out + i, n) * inverse).store(out + i, n); });
+}
+
 // The probabilities of a tile of rows, and inverse[r] of their sums.
 void softmax_rows(const AttentionArgs& args, const IntegerAttentionScratch& at, size_t first,
                   size_t height, float bound, float* inverse) {
@@ -112,6 +140,9 @@ void softmax_rows(const AttentionArgs& args, const IntegerAttentionScratch& at, 
   const float* const lowest = args.scratch + at.lowest + first;
   float top[kInt8TileRows], total[kInt8TileRows];
   for (size_t r = 0; r < height; ++r) top[r] = largest(scores + r * at.score_stride, args.tokens);
+  for (size_t r = 0; args.probabilities && r < height; ++r)
+    float_probabilities(scores + r * at.score_stride, args.tokens, top[r], scales[r],
+                        args.probabilities + (args.query_begin + first + r) * args.tokens);
   for (size_t r = 0; r < height; ++r)
     total[r] =
         softmax_integers(scores + r * at.score_stride, args.tokens, top[r], scales[r], lowest[r]);
@@ -153,6 +184,7 @@ void attention_int8(const AttentionArgs& args) {
 
   for_each_tile<kInt8TileRows>(args.query_end - args.query_begin, [&](size_t first, size_t height) {
     integer_scores(args, at, first, height);
+    if (args.distance_bias || args.key_bias) bias_rows(args, at, first, height);
     float inverse[kInt8TileRows];
     softmax_rows(args, at, first, height, bound, inverse);
     for (size_t c = 0; c < args.head_size; c += kPanelColumns) {

@@ -12,6 +12,7 @@ namespace fastbert::FASTBERT_ISA {
 namespace {
 
 constexpr int kLargestValue = 1023;
+constexpr float kNoProbability = -20;       // 4095 * 2^-20 is nothing
 constexpr int32_t kSignBits = -0x7f7f7f80;  // 0x80 in each of the four bytes
 
 // What `scratch` holds, one after the other, in floats.
@@ -146,7 +147,7 @@ void pack_queries(const AttentionArgs& args, const IntegerAttentionScratch& at) 
     const Step step(transpose_rows(rows, args.stride, count - n, args.head_size, columns), 127);
     const Vec scale = step.unit * Vec::fill(args.scale);
     scale.store(args.scratch + at.query_scales + n);
-    (Vec::fill(-20) / scale).store(args.scratch + at.lowest + n);  // 4095 * 2^-20 is nothing
+    (Vec::fill(kNoProbability) / scale).store(args.scratch + at.lowest + n);
     float* const queries = args.scratch + at.queries + n;
     make_bytes(columns, step.inverse, at.key_steps,
                [&](size_t k, Ints bytes) { bytes.store(queries + k * at.query_stride); });

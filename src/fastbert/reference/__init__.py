@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.config import EncoderConfig
+from fastbert.reference.activations import ACTIVATIONS
 from fastbert.reference.compute_types import (
     attention_int8,
     linear_bfloat16,
@@ -30,55 +31,6 @@ from fastbert.reference.compute_types import (
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def gelu(x: Array) -> Array:
-    """x times the probability that a standard normal number is below x."""
-    return (x * 0.5 * (1 + _erf(x / math.sqrt(2)))).astype(np.float32)
-
-
-def gelu_tanh(x: Array) -> Array:
-    """The approximation of `gelu` that some checkpoints were trained with."""
-    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
-    return (0.5 * x * (1 + np.tanh(inner))).astype(np.float32)
-
-
-def relu(x: Array) -> Array:
-    """x where it is positive, else 0."""
-    return np.maximum(x, 0)
-
-
-def sigmoid(x: Array) -> Array:
-    """The logistic function of x."""
-    return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float32)
-
-
-def silu(x: Array) -> Array:
-    """x times its logistic function."""
-    return x * sigmoid(x)
-
-
-def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
-    return np.tanh(x)
-
-
-def identity(x: Array) -> Array:
-    """x itself."""
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "identity": identity,
-    "gelu": gelu,
-    "gelu_tanh": gelu_tanh,
-    "relu": relu,
-    "silu": silu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-}
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -99,10 +51,16 @@ def softmax(scores: Array) -> Array:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def attention(query: Array, key: Array, value: Array) -> Array:
-    """One head of one text, (T, D) each: every token gathers the values of all tokens."""
-    scores = query @ key.T / np.float32(math.sqrt(query.shape[-1]))  # (T, T)
-    return softmax(scores) @ value
+def attention(
+    query: Array, key: Array, value: Array, bias: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """One head of one text, (T, D) each: every token gathers the values of all tokens.
+
+    The bias is added to the scores, (T, T). The second result is who gathered how much of whom,
+    (T, T).
+    """
+    probabilities = softmax(query @ key.T / np.float32(math.sqrt(query.shape[-1])) + bias)
+    return probabilities @ value, probabilities
 
 
 ARITHMETIC = {  # compute type -> its linear layer and its attention
@@ -124,8 +82,18 @@ def embed(
     )
 
 
-def layer(x: Array, index: int, config: EncoderConfig, w: Weights, compute_type: str) -> Array:
-    """One of BERT's layers over one text, (T, H) to (T, H): attention, then feed-forward."""
+def layer(  # noqa: PLR0917
+    x: Array,
+    index: int,
+    config: EncoderConfig,
+    w: Weights,
+    compute_type: str,
+    bias: Array | float = 0.0,
+) -> tuple[Array, Array]:
+    """One of BERT's layers over one text, (T, H) to (T, H): attention, then feed-forward.
+
+    The bias is that of `attention`; the second result is its probabilities, (N, T, T).
+    """
     linear, attention = ARITHMETIC[compute_type]
 
     def product(x: Array, name: str) -> Array:
@@ -139,18 +107,45 @@ def layer(x: Array, index: int, config: EncoderConfig, w: Weights, compute_type:
     query, key, value = (
         np.split(product(x, name), heads, axis=-1) for name in ("query", "key", "value")
     )  # N times (T, D)
-    context = np.concatenate(
-        [attention(*head) for head in zip(query, key, value, strict=True)], axis=-1
+    contexts, probabilities = zip(
+        *(attention(*head, bias) for head in zip(query, key, value, strict=True)), strict=True
     )
+    context = np.concatenate(contexts, axis=-1)
     x = norm(product(context, "output") + x, "attention_norm")
     inner = ACTIVATIONS[config.hidden_act](product(x, "ffn_in"))  # (T, F)
-    return norm(product(inner, "ffn_out") + x, "ffn_norm")
+    return norm(product(inner, "ffn_out") + x, "ffn_norm"), np.stack(probabilities)
 
 
-def pool(x: Array, pooling: str, skip: int = 0) -> Array:
-    """One text's token vectors (T, H) as one vector (H,), without the first `skip` tokens."""
-    weights = np.arange(1, len(x) + 1, dtype=np.float32)[skip:, None]
-    x = x[skip:]
+def hidden_states(  # noqa: PLR0917
+    ids: NDArray[np.int32],
+    type_ids: NDArray[np.int32],
+    mask: NDArray[np.uint8] | None,
+    config: EncoderConfig,
+    w: Weights,
+    compute_type: str = "float32",
+) -> tuple[list[Array], list[Array]]:
+    """One text's embeddings and what each layer makes of them, and each one's probabilities."""
+    counts = np.ones(len(ids), bool) if mask is None else mask != 0
+    # No token attends to one that does not count; where none does, all scores lose the same.
+    bias = np.where(counts | ~counts.any(), np.float32(0), np.float32(-np.inf))
+    states, attentions = [embed(ids, type_ids, config, w)], []
+    for index in range(config.num_hidden_layers):
+        x, probabilities = layer(states[-1], index, config, w, compute_type, bias)
+        states.append(x)
+        attentions.append(probabilities)
+    return states, attentions
+
+
+def pool(x: Array, pooling: str, skip: int = 0, mask: NDArray[np.uint8] | None = None) -> Array:
+    """One text's token vectors (T, H) as one vector (H,), without the first `skip` tokens.
+
+    All poolings but cls and lasttoken leave out the tokens whose mask is 0, too.
+    """
+    counts = np.arange(len(x)) >= skip
+    if mask is not None and pooling not in {"cls", "lasttoken"}:
+        counts &= mask != 0
+    weights = np.arange(1, len(x) + 1, dtype=np.float32)[counts, None]
+    x = x[counts]
     if not len(x):
         return np.zeros(x.shape[1], np.float32)
     match pooling:
@@ -181,17 +176,23 @@ def forward(
     weights: Weights,
     *,
     type_ids: NDArray[np.int32] | None = None,
+    mask: NDArray[np.uint8] | None = None,
+    layers: Sequence[int] = (),
     poolings: Sequence[str] = ("mean",),
     pool_skip: int = 0,
     compute_type: str = "float32",
 ) -> Array:
-    """The whole encoder: (texts, len(poolings) * H), or (tokens, H) when `poolings` is empty."""
+    """The whole encoder: (texts, poolings * layers * H), or (tokens, layers * H) without poolings.
+
+    Layer 0 is the embeddings; without `layers`, the last one is taken.
+    """
     types = np.zeros_like(ids) if type_ids is None else type_ids
     results = []
     for begin, end in itertools.pairwise(offsets):
-        x = embed(ids[begin:end], types[begin:end], config, weights)
-        for index in range(config.num_hidden_layers):
-            x = layer(x, index, config, weights, compute_type)
-        pooled = [pool(x, pooling, pool_skip) for pooling in poolings]
-        results.append(np.concatenate(pooled)[None] if poolings else x)
+        part = slice(begin, end)
+        text_mask = None if mask is None else mask[part]
+        states, _ = hidden_states(ids[part], types[part], text_mask, config, weights, compute_type)
+        wanted = [states[i] for i in layers or [-1]]
+        pooled = [pool(x, pooling, pool_skip, text_mask) for pooling in poolings for x in wanted]
+        results.append(np.concatenate(pooled)[None] if poolings else np.hstack(wanted))
     return np.concatenate(results)

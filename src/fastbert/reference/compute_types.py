@@ -78,17 +78,24 @@ def linear_int8(x: Array, weight: Array, bias: Array) -> Array:
 
 def probabilities(x: Array) -> NDArray[np.int64]:
     """2^x for x <= 0, as whole multiples of 1 / 4095."""
+    x = np.maximum(x, np.float32(-20))  # of which nothing is left
     whole = np.rint(x)
     return np.rint(np.ldexp(np.polyval(_POWER, x - whole), whole.astype(int))).astype(np.int64)
 
 
-def attention_int8(query: Array, key: Array, value: Array) -> Array:
-    """As `reference.attention`, in integers: of 8 bits for the scores, then of 12 and 11."""
+def attention_int8(
+    query: Array, key: Array, value: Array, bias: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """As `reference.attention`, in integers: of 8 bits for the scores, then of 12 and 11.
+
+    The second result is the probabilities before they are rounded to integers.
+    """
     (query_whole, query_unit), (key_whole, key_unit) = quantize(query), quantize(key)
     scale = np.float32(1 / math.log(2) / math.sqrt(query.shape[1]))  # in front of a power of 2
-    scores = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T
-    weights = probabilities((scores - scores.max(axis=1, keepdims=True)) * (query_unit * scale))
+    products = (query_whole @ key_whole.T).astype(np.float32) * key_unit.T
+    scores = products * (query_unit * scale) + bias / np.float32(math.log(2))
+    exponents = scores - scores.max(axis=1, keepdims=True)
+    weights, floats = probabilities(exponents), np.exp2(exponents)
     value_whole, value_unit = quantize(value.T, _MOST_VALUE)  # one unit for each of the D columns
-    return (weights @ value_whole.T / weights.sum(axis=1, keepdims=True) * value_unit.T).astype(
-        np.float32
-    )
+    context = weights @ value_whole.T / weights.sum(axis=1, keepdims=True) * value_unit.T
+    return context.astype(np.float32), floats / floats.sum(axis=1, keepdims=True)
