@@ -19,6 +19,7 @@ from fastbert._native import _core
 from fastbert.safetensors import open_safetensors
 from fastbert.tokenizer import Tokenizer
 from fastbert.weights import load_weights
+from fastbert.wordpiece import WordPieceTokenizer
 
 TEXTS = ["how do i reset my password", "忘记密码怎么办", "the cat runs fast, very good!"]
 
@@ -516,7 +517,9 @@ def test_compiled_tokenizer_is_the_same(tmp_path):
     write_json(model / "tokenizer_config.json", config)
     tokenizer = Tokenizer.from_pretrained(model)
     values, *parts = tokenizer.compiled()
-    again = Tokenizer.from_compiled(values, *(np.frombuffer(part, np.uint8) for part in parts))
+    again = WordPieceTokenizer.from_compiled(
+        values, *(np.frombuffer(part, np.uint8) for part in parts)
+    )
     texts = [*TEXTS, "hello <new> unaffable [MASK] x", "", "a" * 200]
     for name, one, other in zip(
         tokenizer.encode_batch(texts)._fields,
@@ -536,7 +539,7 @@ def test_compiled_tokenizer_is_the_same(tmp_path):
 def test_impossible_tables_are_refused(tmp_path, size):
     values, vocabulary, tables = Tokenizer.from_pretrained(write_model(tmp_path)).compiled()
     with pytest.raises(ValueError, match="no tables of a WordPiece model"):
-        Tokenizer.from_compiled(
+        WordPieceTokenizer.from_compiled(
             values,
             np.frombuffer(vocabulary, np.uint8),
             np.frombuffer(tables, np.uint8)[:size],

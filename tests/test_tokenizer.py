@@ -1,5 +1,6 @@
 import errno
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -419,8 +420,10 @@ def test_wrong_arguments_are_explained(tokenizer):
     with pytest.raises(ValueError, match="threads is 0, but must be positive"):
         tokenizer.encode_batch(["a"], threads=0)
     assert tokenizer.encode_batch(["a"], max_length=10**30, threads=10**30).ids.shape == (3,)
-    with pytest.raises(TypeError, match="unexpected keyword"):
+    with pytest.raises(ValueError, match="truncation is True, but must be one of 'longest_first'"):
         tokenizer.encode_batch(["a"], truncation=True)
+    with pytest.raises(ValueError, match="'only_second', but there are no pairs"):
+        tokenizer.encode_batch(["a"], truncation="only_second")
 
 
 def test_tokens_and_ids_translate_both_ways(tokenizer):
@@ -561,19 +564,6 @@ def broken(path, value):
     ("content", "message"),
     [
         ([], "holds a list, expected a JSON object"),
-        (broken(["model", "type"], "BPE"), "model is 'BPE'; supported: WordPiece"),
-        (broken(["model"], None), "model is None; supported: WordPiece"),
-        (
-            broken(["normalizer"], {"type": "NFC"}),
-            "normalizer is 'NFC'; supported: BertNormalizer",
-        ),
-        (
-            broken(["normalizer"], {"type": "Sequence", "normalizers": []}),
-            "normalizer is 'Sequence'; supported",
-        ),
-        (broken(["pre_tokenizer"], {"type": "Metaspace"}), "pre_tokenizer is 'Metaspace'"),
-        (broken(["pre_tokenizer"], None), "pre_tokenizer is None"),
-        (broken(["post_processor"], {"type": "ByteLevel"}), "post_processor is 'ByteLevel'"),
         (broken(["post_processor", "single"], []), r"post_processor.single has the texts \[\]"),
         (broken(["post_processor", "special_tokens"], {}), "not in special_tokens"),
         (broken(["normalizer", "lowercase"], 1), "normalizer.lowercase is 1, but must be bool"),
@@ -607,6 +597,35 @@ def test_bad_tokenizer_json_is_an_error_that_names_file_and_value(tmp_path, cont
     with pytest.raises(ConfigError, match=message) as caught:
         load_json(tmp_path, content)
     assert str(caught.value).count("tokenizer.json") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (broken(["model", "type"], "BPE"), "model is 'BPE'; supported: WordPiece"),
+        (broken(["model"], None), "model is None; supported: WordPiece"),
+        (
+            broken(["normalizer"], {"type": "NFC"}),
+            "normalizer is 'NFC'; supported: BertNormalizer",
+        ),
+        (
+            broken(["normalizer"], {"type": "Sequence", "normalizers": []}),
+            "normalizer is 'Sequence'; supported",
+        ),
+        (broken(["pre_tokenizer"], {"type": "Metaspace"}), "pre_tokenizer is 'Metaspace'"),
+        (broken(["pre_tokenizer"], None), "pre_tokenizer is None"),
+        (broken(["post_processor"], {"type": "ByteLevel"}), "post_processor is 'ByteLevel'"),
+    ],
+)
+def test_without_the_library_other_tokenizers_name_the_extra(
+    tmp_path, monkeypatch, content, message
+):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    monkeypatch.delitem(sys.modules, "fastbert.library_tokenizer", raising=False)
+    with pytest.raises(ImportError, match=message) as caught:
+        load_json(tmp_path, content)
+    assert str(caught.value).startswith(str(tmp_path / "tokenizer.json"))
+    assert str(caught.value).endswith('need pip install "fastbert[tokenizers]"')
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": NaN', "[" * 100_000, "\x80"])

@@ -21,6 +21,7 @@ from fastbert import cache_files
 from fastbert._native import _core, _wordpiece
 from fastbert.model import EncoderConfig, Normalize, SentenceModules
 from fastbert.tokenizer import Tokenizer
+from fastbert.wordpiece import WordPieceTokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,7 @@ class ModelFiles:
         if self._start is not None:
             self.modules = self._start.modules(directory)
             self.config = EncoderConfig(*self._start.values["config"])
-            self.tokenizer = self._start.tokenizer()
+            self.tokenizer = self._start.tokenizer(self.modules.transformer)
         else:
             from fastbert.config import read_config
             from fastbert.modules import plain_modules, read_modules
@@ -205,7 +206,7 @@ def _hash(config: EncoderConfig, weights: Weights) -> str:
 
 
 class _Start:
-    """A file of `start/`: plain values, the vocabulary and the tables of the tokenizer.
+    """A file of `start/`: plain values, and the vocabulary and the tables of WordPiece.
 
     The values are in Python's own form, marshal, as those of .pyc files, and trusted as far: the
     file has our checksum, and nobody else could have written it.
@@ -233,7 +234,8 @@ class _Start:
     @classmethod
     def store(cls, state: _State, model: ModelFiles, digest: str) -> None:
         transformer = os.path.relpath(model.modules.transformer, model.directory)
-        tokenizer, vocabulary, tables = model.tokenizer.compiled()
+        compiled = model.tokenizer.compiled()
+        tokenizer, *tables = (None,) if compiled is None else compiled
         values = {
             "key": state.key,
             "code": state.code,
@@ -244,8 +246,8 @@ class _Start:
             "tensors": _tensors(model),
             "tokenizer": tokenizer,
         }
-        parts = (marshal.dumps(values, _MARSHAL_VERSION), vocabulary, tables)
-        cache_files.store(_START, state.name, _join(parts))
+        content = marshal.dumps(values, _MARSHAL_VERSION)
+        cache_files.store(_START, state.name, _join((content, *tables)))
 
     def modules(self, directory: str) -> SentenceModules:
         plain = self.values["modules"]
@@ -257,8 +259,11 @@ class _Start:
         after = (Normalize(),) * plain["after"]
         return SentenceModules(**{**plain, "transformer": transformer, "after": after})
 
-    def tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_compiled(self.values["tokenizer"], *self._parts)
+    def tokenizer(self, transformer: str) -> Tokenizer:
+        values = self.values["tokenizer"]
+        if values is None:
+            return Tokenizer.from_pretrained(transformer)
+        return WordPieceTokenizer.from_compiled(values, *self._parts)
 
     def weights(self, transformer: str) -> Weights | None:
         """The tensors as views of the mapped files; None if that needs a closer look at them."""

@@ -1,38 +1,27 @@
-"""Text to token ids: the WordPiece tokenizer of BERT, the same as the `tokenizers` library's."""
+"""Text to token ids: the one interface that everything else uses, whatever the vocabulary."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastbert._native import _wordpiece
-from fastbert.errors import ConfigError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
-    from fastbert.tokenizer_files import TokenizerDefinition
+    from fastbert.assembly import Assembly
 
-__all__ = ["Tokenizer", "Tokens"]
+    Int32Array = NDArray[np.int32]
+
+__all__ = ["Template", "Tokenizer", "Tokens"]
 
 _MAX_INT32 = 2**31 - 1
 _new_tuple = tuple.__new__
-
-_ATTRIBUTES = (
-    "max_length",
-    "cls_id",
-    "sep_id",
-    "unk_id",
-    "pad_id",
-    "mask_id",
-    "max_id",
-    "special_counts",
-)
 
 
 class Tokens(NamedTuple):
@@ -56,12 +45,33 @@ class Tokens(NamedTuple):
     lengths: NDArray[np.int32]
 
 
-class Tokenizer:
-    """Splits texts into WordPiece tokens.
+class Template(NamedTuple):
+    """The special tokens around the texts, as (id, type id), and the texts' own type ids."""
+
+    prefix: list[tuple[int, int]]
+    middle: list[tuple[int, int]]
+    suffix: list[tuple[int, int]]
+    first_type_id: int = 0
+    second_type_id: int = 1
+
+    @property
+    def size(self) -> int:
+        """How many special tokens it adds."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    @property
+    def max_id(self) -> int:
+        """The largest id of them; -1 without any."""
+        return max((token_id for run in self[:3] for token_id, _ in run), default=-1)
+
+
+class Tokenizer(ABC):
+    """Splits texts into the tokens of a model.
 
     Immutable, and safe to use from many threads at once. Token for token and span for span the
     same as the `tokenizers` library; a lone surrogate, which that library refuses, is read as
-    U+FFFD.
+    U+FFFD. WordPiece, the vocabulary of BERT, is native; other vocabularies need that library:
+    `pip install "fastbert[tokenizers]"`.
 
     >>> tokenizer = Tokenizer.from_pretrained("path/to/all-MiniLM-L6-v2")
     >>> tokenizer.encode_batch(["hello world"]).ids
@@ -71,114 +81,72 @@ class Tokenizer:
         max_length: Tokens that the model can take, as its files say; None when they do not.
         cls_id: Id of the token in front of a text, or None.
         sep_id: Id of the token behind a text, or None.
-        unk_id: Id of the token for what the vocabulary cannot spell.
+        unk_id: Id of the token for what the vocabulary cannot spell; None if it can spell all.
         pad_id: Id of the padding token, or None.
         mask_id: Id of the token for a word to be guessed, or None.
         max_id: The largest id that a token can have: of the vocabulary, the added tokens and the
             special tokens around texts.
+        special_ids: Ids of all special tokens, those above included.
         special_counts: How many special tokens are put in front of a single text and behind it.
+        continuation_prefix: What begins a token that continues a word, such as "##"; None if
+            nothing marks them.
     """
 
     max_length: int | None
     cls_id: int | None
     sep_id: int | None
-    unk_id: int
+    unk_id: int | None
     pad_id: int | None
     mask_id: int | None
     max_id: int
+    special_ids: frozenset[int]
     special_counts: tuple[int, int]
+    continuation_prefix: str | None
 
-    _records: NDArray[np.uint8]  # of from_compiled, for _vocabulary
+    # For `Encoder`: a str, or a few that all differ, with special tokens and cut to a limit, as
+    # ids, offsets and the length of the longest; None sends the caller to `encode_batch`.
+    encode_few: Callable[[object, int, int], tuple[Int32Array, Int32Array, int] | None]
 
-    def __init__(self, definition: TokenizerDefinition) -> None:
-        options: dict[str, Any] = {
-            "clean_text": definition.clean_text,
-            "handle_chinese_chars": definition.handle_chinese_chars,
-            "strip_accents": definition.strip_accents,
-            "lowercase": definition.lowercase,
-            "unknown_token": definition.unknown_token,
-            "continuation_prefix": definition.continuation_prefix,
-            "max_word_chars": definition.max_word_chars,
-            "added_tokens": [tuple(token) for token in definition.added_tokens],
-            "trim_added_spans": definition.trim_added_spans,
-            "keep_single_first_space": definition.keep_single_first_space,
-            "single": definition.single.as_tuple(),
-            "pair": definition.pair.as_tuple(),
-        }
-        self._loaded_vocabulary: _wordpiece.Vocabulary | None = definition.vocabulary
-        self._set_options(options)
-        self._set_wordpiece(_wordpiece.WordPieceTokenizer(definition.vocabulary, **options))
-        self.max_length = definition.max_length
-        self.cls_id = self._special_id("cls_token", definition)
-        self.sep_id = self._special_id("sep_token", definition)
-        self.pad_id = self._special_id("pad_token", definition)
-        self.mask_id = self._special_id("mask_token", definition)
-        unk_id = definition.vocabulary.token_to_id(definition.unknown_token)
-        assert unk_id is not None  # WordPieceTokenizer has refused a vocabulary without it
-        self.unk_id = unk_id
-        self.max_id = _max_id(definition)
-        self.special_counts = (len(definition.single.prefix), len(definition.single.suffix))
+    # What an implementation has instead of methods, so that no line of Python lies between.
+    _encode: Callable[[str], Int32Array]
+    _encode_batch: Callable[
+        [tuple[str, ...], tuple[str, ...] | None, bool, int, bool, int], tuple[Any, ...]
+    ]
 
-    def _set_options(self, options: dict[str, Any]) -> None:
-        """Keep what a compiled tokenizer is made of, and what follows from it."""
-        self._options = options
-        self._added_ids = {token[0]: token[1] for token in options["added_tokens"]}
-        self._added_contents = {token[1]: token[0] for token in options["added_tokens"]}
-        self._least_lengths = tuple(sum(map(len, options[key][:3])) for key in ("single", "pair"))
+    _cleans_up: bool  # what `decode` makes, as transformers does
 
-    def _set_wordpiece(self, wordpiece: _wordpiece.WordPieceTokenizer) -> None:
-        self._wordpiece = wordpiece
-        self._encode = wordpiece.encode
-        # For `Encoder`: without a line of Python, which one short text would feel.
-        self.encode_few = wordpiece.encode_few
+    def _set_templates(self, single: Template, pair: Template) -> None:
+        self._templates = (single, pair)
+        self._least_lengths = (single.size, pair.size)
+        self.special_counts = (len(single.prefix), len(single.suffix))
 
-    def compiled(self) -> tuple[dict[str, Any], bytes, bytes]:
-        """Everything about this tokenizer, for `from_compiled`.
+    def _set_roles(self, names: Mapping[str, Iterable[str]]) -> None:
+        """Find the special tokens by role: of the names for each, the first that is a token."""
+        for role in ("cls", "sep", "unk", "pad", "mask"):
+            ids = (self.token_to_id(name) for name in names[f"{role}_token"])
+            setattr(self, f"{role}_id", next((i for i in ids if i is not None), None))
 
-        Returns:
-            Plain values; the vocabulary; the tables that take long to make from it.
-        """
-        attributes = {name: getattr(self, name) for name in _ATTRIBUTES}
-        values = {"attributes": attributes, "options": self._options}
-        return values, self._vocabulary.records(), self._wordpiece.tables()
+    def _role_ids(self) -> frozenset[int]:
+        ids = (self.cls_id, self.sep_id, self.unk_id, self.pad_id, self.mask_id)
+        return frozenset(token_id for token_id in ids if token_id is not None)
 
-    @classmethod
-    def from_compiled(
-        cls, values: dict[str, Any], vocabulary: NDArray[np.uint8], tables: NDArray[np.uint8]
-    ) -> Tokenizer:
-        """The same tokenizer again, which uses the arrays where they are."""
-        self = cls.__new__(cls)
-        self._loaded_vocabulary, self._records = None, vocabulary
-        self._set_options(values["options"])
-        options = values["options"]
-        self._set_wordpiece(_wordpiece.WordPieceTokenizer(None, tables=tables, **options))
-        for name in _ATTRIBUTES:
-            setattr(self, name, values["attributes"][name])
-        return self
-
-    @property
-    def _vocabulary(self) -> _wordpiece.Vocabulary:
-        """Made when first asked for; texts are encoded without it."""
-        if self._loaded_vocabulary is None:
-            self._loaded_vocabulary = _wordpiece.Vocabulary.from_records(self._records)
-        return self._loaded_vocabulary
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | PathLike[str]) -> Tokenizer:
+    @staticmethod
+    def from_pretrained(name_or_path: str | PathLike[str]) -> Tokenizer:
         """Load the tokenizer of a model.
 
-        A directory is read as it is: `tokenizer.json`, or else `vocab.txt`, with
-        `tokenizer_config.json`. Any other str is the name of a model; see `fastbert.hub`.
-        Truncation and padding stored in `tokenizer.json` are ignored.
+        A directory is read as it is: `tokenizer.json`, or else `vocab.txt`, or else `vocab.json`
+        with `merges.txt`; with `tokenizer_config.json`. Any other str is the name of a model; see
+        `fastbert.hub`. Truncation and padding stored in `tokenizer.json` are ignored.
 
         Raises:
             OSError: if there is no such directory or model.
-            ConfigError: if the directory has neither file, or a file is damaged or describes a
-                tokenizer that is not WordPiece as BERT uses it.
+            ConfigError: if the directory has no such file, or a file is damaged or describes a
+                tokenizer that nothing here knows.
+            ImportError: if the vocabulary is not WordPiece and the `tokenizers` library is missing.
         """
         from pathlib import Path
 
-        from fastbert.tokenizer_files import read_definition
+        from fastbert.tokenizer_files import read_tokenizer
 
         directory = Path(name_or_path)
         if not directory.is_dir():
@@ -187,11 +155,9 @@ class Tokenizer:
             from fastbert import hub
 
             directory = hub.resolve(name_or_path)
-        definition = read_definition(directory)
-        try:
-            return cls(definition)
-        except ValueError as error:
-            raise ConfigError(f"{definition.path}: {error}") from None
+        return read_tokenizer(directory)
+
+    # --- texts to ids ---
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """The token ids of one text, with special tokens and not cut: int32 (tokens,).
@@ -210,6 +176,7 @@ class Tokenizer:
         *,
         add_special_tokens: bool = True,
         max_length: int | None = None,
+        truncation: str = "longest_first",
         return_spans: bool = False,
         threads: int | None = None,
     ) -> Tokens:
@@ -221,10 +188,13 @@ class Tokenizer:
             texts: The texts.
             pairs: The second text of each pair.
             add_special_tokens: Put [CLS] and [SEP], or what the model has instead, around them.
-            max_length: Cut to at most this many tokens, special tokens included, from the end; of
-                a pair, the longer text first. None does not cut.
+            max_length: Cut to at most this many tokens, special tokens included, from the end.
+                None does not cut.
+            truncation: Which text of a pair is cut: "longest_first", "only_first" or
+                "only_second".
             return_spans: Also tell which characters each token stands for.
-            threads: Threads for a large batch; None takes what the process may use.
+            threads: Threads for a large batch; None takes what the process may use. The
+                `tokenizers` library chooses for itself.
 
         Returns:
             Tokens: ragged arrays over all texts.
@@ -232,7 +202,8 @@ class Tokenizer:
         Raises:
             TypeError: if `texts` or `pairs` is not a sequence of str.
             ValueError: if `pairs` and `texts` differ in length, or `max_length` has no room for
-                the special tokens, or `threads` is negative.
+                the special tokens, or for any token of the only text that may be cut, or
+                `threads` is not positive.
         """
         text_tuple = tuple(texts) if type(texts) is list else _as_tuple("texts", texts)
         pair_tuple = None if pairs is None else _as_tuple("pairs", pairs)
@@ -240,39 +211,184 @@ class Tokenizer:
             raise ValueError(f"{len(text_tuple)} texts have {len(pair_tuple)} pairs")
         limit = -1
         if max_length is not None:
-            limit = min(max_length, _MAX_INT32)
-            least = self._least_lengths[pairs is not None] if add_special_tokens else 0
-            if limit < least:
-                raise ValueError(f"max_length is {limit}, but special tokens alone are {least}")
+            limit = self._limit(max_length, add_special_tokens, pairs is not None)
         if threads is None:
             threads = 0
         elif threads < 1:
             raise ValueError(f"threads is {threads}, but must be positive")
-        arrays = self._wordpiece.encode_batch(
-            text_tuple,
-            pair_tuple,
-            add_special_tokens,
-            limit,
-            return_spans,
-            min(threads, _MAX_INT32),
+        else:
+            threads = min(threads, _MAX_INT32)
+        if truncation != "longest_first":
+            first = self._sequences(text_tuple, return_spans, threads)
+            second = None
+            if pair_tuple is not None:
+                second = self._sequences(pair_tuple, return_spans, threads)
+            assembly = self._assembly(first, second, add_special_tokens, limit, truncation)
+            return assembly.tokens(first, second)
+        arrays = self._encode_batch(
+            text_tuple, pair_tuple, add_special_tokens, limit, return_spans, threads
         )
         return _new_tuple(Tokens, arrays)  # 0.2 microseconds less than Tokens(*arrays)
 
-    @property
-    def vocab_size(self) -> int:
-        """Number of tokens, added tokens included."""
-        added = sum(self._vocabulary.token_to_id(token) is None for token in self._added_ids)
-        return len(self._vocabulary) + added
+    def encode_words(
+        self,
+        texts: Sequence[Sequence[str]],
+        pairs: Sequence[Sequence[str]] | None = None,
+        *,
+        add_special_tokens: bool = True,
+        max_length: int | None = None,
+        truncation: str = "longest_first",
+        return_spans: bool = False,
+        threads: int | None = None,
+    ) -> tuple[Tokens, NDArray[np.int32]]:
+        """Tokenize texts that are already split into words.
 
-    def token_to_id(self, token: str) -> int | None:
-        """The id of a token, or None when it is not in the vocabulary."""
-        found = self._added_ids.get(token)
-        return self._vocabulary.token_to_id(token) if found is None else found
+        Args:
+            texts: The words of each text; a word becomes tokens as if it were a text.
+            pairs: The words of the second text of each pair.
+            add_special_tokens: Put special tokens around them, as for `encode_batch`.
+            max_length: Cut to at most this many tokens, as for `encode_batch`.
+            truncation: Which text of a pair is cut, as for `encode_batch`.
+            return_spans: Also tell which characters of its word each token stands for.
+            threads: As for `encode_batch`.
 
-    def id_to_token(self, token_id: int) -> str | None:
-        """The token with an id, or None when no token has it."""
-        found = self._added_contents.get(token_id)
-        return self._vocabulary.id_to_token(token_id) if found is None else found
+        Returns:
+            The tokens, and int32 (tokens,): which word of its text each token comes from, -1 for
+            special tokens around the texts.
+
+        Raises:
+            TypeError, ValueError: as for `encode_batch`.
+        """
+        limit = self._limit(max_length, add_special_tokens, pairs is not None)
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}, but must be positive")
+        threads = min(threads or 0, _MAX_INT32)
+        groups = _as_groups("texts", texts, "a word")
+        first, first_words = self._word_sequences(groups, return_spans, threads)
+        second = second_words = None
+        if pairs is not None:
+            groups = _as_groups("pairs", pairs, "a word")
+            second, second_words = self._word_sequences(groups, return_spans, threads)
+        assembly = self._assembly(first, second, add_special_tokens, limit, truncation)
+        return assembly.tokens(first, second), assembly.place(first_words, second_words, -1)
+
+    def encode_tokens(
+        self,
+        texts: Sequence[Sequence[str]],
+        pairs: Sequence[Sequence[str]] | None = None,
+        *,
+        add_special_tokens: bool = True,
+        max_length: int | None = None,
+        truncation: str = "longest_first",
+    ) -> Tokens:
+        """Look up texts that are already split into tokens.
+
+        Args:
+            texts: The tokens of each text, as the vocabulary writes them; one that it does not
+                have becomes the unknown token.
+            pairs: The tokens of the second text of each pair.
+            add_special_tokens: Put special tokens around them, as for `encode_batch`.
+            max_length: Cut to at most this many tokens, as for `encode_batch`.
+            truncation: Which text of a pair is cut, as for `encode_batch`.
+
+        Returns:
+            Tokens: ragged arrays over all texts, without spans.
+
+        Raises:
+            TypeError, ValueError: as for `encode_batch`; ValueError also for a token that is not
+                in a vocabulary without an unknown token.
+        """
+        limit = self._limit(max_length, add_special_tokens, pairs is not None)
+        first = self._looked_up("texts", texts)
+        second = None if pairs is None else self._looked_up("pairs", pairs)
+        assembly = self._assembly(first, second, add_special_tokens, limit, truncation)
+        return assembly.tokens(first, second)
+
+    def join(self, first: Tokens, second: Tokens | None = None) -> Tokens:
+        """Put special tokens around texts that were tokenized without, such as windows of them.
+
+        Args:
+            first: Tokens without special tokens; of them, only `ids`, `offsets` and `spans` count.
+            second: The second text of each pair.
+
+        Returns:
+            Tokens: as `encode_batch` would give for these texts or pairs; with spans if `first`,
+            and `second` if there is one, have them.
+
+        Raises:
+            ValueError: if `first` and `second` differ in length.
+        """
+        return self._assembly(first, second, True, -1, "longest_first").tokens(first, second)
+
+    def _limit(self, max_length: int | None, add_special_tokens: bool, pairs: bool) -> int:
+        """`max_length` for the native code: -1 does not cut."""
+        if max_length is None:
+            return -1
+        least = self._least_lengths[pairs] if add_special_tokens else 0
+        if max_length < least:
+            raise ValueError(f"max_length is {max_length}, but special tokens alone are {least}")
+        return min(max_length, _MAX_INT32)
+
+    def _assembly(
+        self,
+        first: Tokens,
+        second: Tokens | None,
+        add_special_tokens: bool,
+        limit: int,
+        truncation: str,
+    ) -> Assembly:
+        from fastbert.assembly import Assembly
+
+        template = self._templates[second is not None]
+        if not add_special_tokens:
+            template = template._replace(prefix=[], middle=[], suffix=[])
+        return Assembly(template, first, second, limit=limit, truncation=truncation)
+
+    def _sequences(self, texts: tuple[str, ...], return_spans: bool, threads: int) -> Tokens:
+        """The tokens of each text, whole and without special tokens."""
+        return Tokens(*self._encode_batch(texts, None, False, -1, return_spans, threads))
+
+    def _word_sequences(
+        self, texts: list[tuple[str, ...]], return_spans: bool, threads: int
+    ) -> tuple[Tokens, Int32Array]:
+        """The tokens of the words of each text, and the number of the word of each."""
+        words = tuple(word for text in texts for word in text)
+        tokens = self._sequences(words, return_spans, threads)
+        numbers = np.array([i for text in texts for i in range(len(text))], np.int32)
+        ends = np.cumsum([0, *map(len, texts)])
+        offsets = tokens.offsets[ends]
+        found = tokens._replace(offsets=offsets, lengths=np.diff(offsets))
+        return found, np.repeat(numbers, np.diff(tokens.offsets))
+
+    def _looked_up(self, name: str, texts: Sequence[Sequence[str]]) -> Tokens:
+        groups = _as_groups(name, texts, "a token")
+        known = {token: self.token_to_id(token) for token in {t for text in groups for t in text}}
+        if self.unk_id is None and None in known.values():
+            unknown = next(token for token in known if known[token] is None)
+            raise ValueError(f"{unknown!r} is no token, and this tokenizer has no unknown token")
+        ids = [known[token] for text in groups for token in text]
+        ids = [self.unk_id if found is None else found for found in ids]
+        lengths = np.array([len(text) for text in groups], np.int32)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        return Tokens(np.array(ids, np.int32), offsets, None, None, lengths)
+
+    # --- ids to texts ---
+
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
+        """The text that token ids stand for, as near as the vocabulary remembers it.
+
+        The same as `decode` of transformers' tokenizers. An id that no token has says nothing.
+
+        Args:
+            ids: The token ids of one text.
+            skip_special_tokens: Leave out the `special_ids`.
+        """
+        from fastbert.decoding import clean_up
+
+        skipped = self.special_ids if skip_special_tokens else ()
+        known = [i for i in map(int, ids) if 0 <= i <= _MAX_INT32 and i not in skipped]
+        text = self._decode(known)
+        return clean_up(text) if self._cleans_up else text
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The token of each id.
@@ -288,21 +404,28 @@ class Tokenizer:
             found.append(token)
         return found
 
-    def _special_id(self, role: str, definition: TokenizerDefinition) -> int | None:
-        """The id of the special token for a role: the configured one, or the usual ones."""
-        for token in definition.special_names[role]:
-            found = self.token_to_id(token)
-            if found is not None:
-                return found
-        return None
+    # --- what an implementation knows ---
 
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Number of tokens, added tokens included."""
 
-def _max_id(definition: TokenizerDefinition) -> int:
-    ids = [definition.max_vocabulary_id, *(token.id for token in definition.added_tokens)]
-    for template in (definition.single, definition.pair):
-        for special_tokens in (template.prefix, template.middle, template.suffix):
-            ids += [token_id for token_id, _ in special_tokens]
-    return max(ids)
+    @abstractmethod
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token, or None when it is not in the vocabulary."""
+
+    @abstractmethod
+    def id_to_token(self, token_id: int) -> str | None:
+        """The token with an id, or None when no token has it."""
+
+    @abstractmethod
+    def _decode(self, ids: list[int]) -> str:
+        """The text of ids from 0 to 2**31 - 1, before transformers cleans it up."""
+
+    @abstractmethod
+    def compiled(self) -> tuple[dict[str, Any], bytes, bytes] | None:
+        """What makes this tokenizer again without its files; None if they have to be read."""
 
 
 def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:
@@ -313,3 +436,17 @@ def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:
     if isinstance(texts, (str, bytes, bytearray, Mapping)) or not is_sequence:
         raise TypeError(f"{name} is {type(texts).__name__}, but must be a sequence of str")
     return tuple(texts)
+
+
+def _as_groups(name: str, texts: Sequence[Sequence[str]], one: str) -> list[tuple[str, ...]]:
+    """Texts that are sequences of str, `one` of which is called so."""
+    if isinstance(texts, (str, bytes, bytearray, Mapping)) or not hasattr(texts, "__len__"):
+        kind = type(texts).__name__
+        raise TypeError(f"{name} is {kind}, but must be a sequence of sequences of str")
+    groups = [_as_tuple(f"{name}[{i}]", text) for i, text in enumerate(texts)]
+    for i, group in enumerate(groups):
+        for j, item in enumerate(group):
+            if not isinstance(item, str):
+                kind = type(item).__name__
+                raise TypeError(f"{name}[{i}][{j}] is {kind}, but {one} is a str")
+    return groups
