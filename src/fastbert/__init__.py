@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
+    from fastbert.sparse_vectors import SparseVector, SparseVectors
+    from fastbert.tasks.fill_mask import FillMask
+    from fastbert.tasks.sparse_encoder import SparseEncoder
     from fastbert.tokenizer import Tokenizer, Tokens
 
 __all__ = [
     "ConfigError",
     "Encoder",
+    "FillMask",
     "ModelNotFoundError",
     "Profile",
+    "SparseEncoder",
+    "SparseVector",
+    "SparseVectors",
     "Tokenizer",
     "Tokens",
     "WeightsError",
@@ -38,8 +45,12 @@ __version__: str
 _HOMES = {
     "ConfigError": "errors",
     "Encoder": "encoder",
+    "FillMask": "tasks.fill_mask",
     "ModelNotFoundError": "errors",
     "Profile": "profiling",
+    "SparseEncoder": "tasks.sparse_encoder",
+    "SparseVector": "sparse_vectors",
+    "SparseVectors": "sparse_vectors",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -19,8 +20,12 @@ __all__ = [
     "LayerNorm",
     "Normalize",
     "SentenceModules",
+    "inside",
+    "list_modules",
     "plain_modules",
     "read_modules",
+    "read_sentence_config",
+    "read_transformer_limits",
 ]
 
 # Flag in the Pooling module's config.json -> our name of the pooling, in the order in which several
@@ -62,8 +67,8 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
     else:
         entries = [("Transformer", directory)]
     transformer = entries[0][1]
-    max_seq_length, do_lower_case = _read_transformer(transformer)
-    prompts, default_prompt_name, similarity = _read_sentence_config(directory)
+    max_seq_length, do_lower_case = read_transformer_limits(transformer)
+    prompts, default_prompt_name, similarity = read_sentence_config(directory)
     pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
     return SentenceModules(
         transformer=os.fspath(transformer),
@@ -97,33 +102,52 @@ def plain_modules(directory: str | PathLike[str]) -> SentenceModules:
 
 def _module_entries(directory: Path) -> list[tuple[str, Path]]:
     """Kind and directory of each module: a Transformer, a Pooling, then any others."""
-    path = directory / "modules.json"
-    listed = read_json(path)
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise ConfigError(f"{path} holds {shown(listed)}, expected a list of objects")
-    entries = [_module_entry(directory, JsonObject(path, entry)) for entry in listed]
+    entries = list_modules(directory, ("Transformer", "Pooling", *READERS, "Dropout"))
     kinds = [kind for kind, _ in entries]
     if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) & {"Transformer", "Pooling"}:
         raise ConfigError(
-            f"{path} lists the modules {', '.join(kinds) or 'none'}, "
+            f"{directory / 'modules.json'} lists the modules {', '.join(kinds) or 'none'}, "
             "expected a Transformer, then a Pooling, then any others"
         )
     return entries
 
 
-def _module_entry(directory: Path, entry: JsonObject) -> tuple[str, Path]:
+def list_modules(directory: Path, supported: Sequence[str]) -> list[tuple[str, Path]]:
+    """Kind and directory of each module in modules.json.
+
+    Raises:
+        ConfigError: if the file is damaged, or a kind is not one of those supported.
+    """
+    path = directory / "modules.json"
+    listed = read_json(path)
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise ConfigError(f"{path} holds {shown(listed)}, expected a list of objects")
+    return [_module_entry(directory, JsonObject(path, entry), supported) for entry in listed]
+
+
+def _module_entry(
+    directory: Path, entry: JsonObject, supported: Sequence[str]
+) -> tuple[str, Path]:
     # Old and new releases agree only on the last part of the class name.
     kind = entry.text("type").rpartition(".")[2]
-    supported = ("Transformer", "Pooling", *READERS, "Dropout")
     if kind not in supported:
         raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
-    path = PurePosixPath(entry.text("path", ""))
-    if path.is_absolute() or ".." in path.parts or "\0" in str(path):
+    folder = inside(directory, entry.text("path", ""))
+    if folder is None:
         raise entry.error("path", "a folder inside the model directory")
-    return kind, directory / path
+    return kind, folder
 
 
-def _read_transformer(directory: Path) -> tuple[int | None, bool]:
+def inside(directory: Path, folder: str) -> Path | None:
+    """A folder of a model directory; None if it would lie outside."""
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts or "\0" in folder:
+        return None
+    return directory / path
+
+
+def read_transformer_limits(directory: Path) -> tuple[int | None, bool]:
+    """The longest input in tokens, or None, and whether texts are lower-cased."""
     for name in _TRANSFORMER_FILES:
         if (directory / name).exists():
             file = JsonObject.read(directory / name)
@@ -164,10 +188,13 @@ def _pooling_modes(file: JsonObject) -> tuple[str, ...]:
     return tuple(modes)
 
 
-def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, str]:
+def read_sentence_config(
+    directory: Path, similarity: str = "cosine"
+) -> tuple[dict[str, str], str | None, str]:
+    """Prompts, the name of the usual one or None, and a similarity if the directory has none."""
     path = directory / "config_sentence_transformers.json"
     if not path.exists():
-        return {}, None, "cosine"
+        return {}, None, similarity
     file = JsonObject.read(path)
     prompts = file.get("prompts", {})
     if not isinstance(prompts, dict):
@@ -180,7 +207,7 @@ def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, 
     default = file.get("default_prompt_name")
     if default is not None and (not isinstance(default, str) or default not in prompts):
         raise file.error("default_prompt_name", f"one of the prompts {list(prompts)}")
-    similarity = file.text("similarity_fn_name", "cosine")
+    similarity = file.text("similarity_fn_name", similarity)
     if similarity not in SIMILARITIES:
         raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
     return {name: text or "" for name, text in prompts.items()}, default, similarity

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from fastbert.arguments import as_texts, check_positive
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fastbert.tasks.model import OnOverflow
     from fastbert.tokenizer import Tokens
 
     Array = NDArray[np.float32]
 
 __all__ = ["FillMask", "Filling"]
+
+_TOP_K = 5
 
 # Rows of scores over a vocabulary that exist at the same time: 30 MB of BERT's.
 _ROWS_AT_ONCE = 256
@@ -74,7 +79,7 @@ class FillMask(TaskModel):
         self,
         texts: str | Sequence[str],
         *,
-        top_k: int = 5,
+        top_k: int | None = None,
         targets: str | Sequence[str] | None = None,
         batch_size: int | None = None,
         show_progress_bar: bool | None = None,
@@ -85,7 +90,7 @@ class FillMask(TaskModel):
 
         Args:
             texts: one text, or a sequence of them, each with a `mask_token` or more.
-            top_k: how many tokens for each mask, at most.
+            top_k: how many tokens for each mask, at most; None for 5.
             targets: only these tokens; their scores remain those among all tokens. One that the
                 vocabulary does not have counts as its first piece, with a warning.
             batch_size: most texts of one native call; results do not depend on it.
@@ -105,32 +110,32 @@ class FillMask(TaskModel):
         """
         check_positive("top_k", top_k)
         single = isinstance(texts, str)
-        listed = as_list(texts)
-        target_ids = None if targets is None else self._target_ids(as_list(targets))
+        listed = [texts] if isinstance(texts, str) else as_texts(texts)
+        target_ids = None if targets is None else self._target_ids(targets)
         tokens = self._tokens(listed, on_overflow, threads)
         masks = np.flatnonzero(tokens.ids == self._mask_id)
         counts = np.diff(np.searchsorted(masks, tokens.offsets))
         self._check_masks(listed, tokens, counts)
         best = [
-            self._best(scores, top_k, target_ids)
+            self._best(scores, top_k or _TOP_K, target_ids)
             for scores in self._masked_scores(
-                tokens, masks, threads, batch_size, bool(show_progress_bar)
+                tokens, masks, threads, batch_size, show_progress_bar
             )
         ]
         results = self._fillings(tokens, masks, counts, best)
         return results[0] if single else results
 
-    def _target_ids(self, targets: Sequence[str]) -> NDArray[np.intp]:
+    def _target_ids(self, targets: str | Sequence[str]) -> NDArray[np.intp]:
         """The ids of the targets, each once and rising."""
         found = set()
-        for target in targets:
+        for target in [targets] if isinstance(targets, str) else as_texts(targets, "targets"):
             token_id = self.tokenizer.token_to_id(target)
             if token_id is None:
                 token_id = self._first_piece(target)
             if token_id is not None:
                 found.add(token_id)
         if not found:
-            raise ValueError(f"targets are {shown(list(targets))}, but must have one token at least")
+            raise ValueError(f"targets is {shown(targets)}, but must have one token at least")
         return np.array(sorted(found))
 
     def _first_piece(self, target: str) -> int | None:
@@ -165,7 +170,7 @@ class FillMask(TaskModel):
         masks: NDArray[np.intp],
         threads: int | None,
         batch_size: int | None,
-        show_progress_bar: bool,
+        show_progress_bar: bool | None,
     ) -> Iterator[Array]:
         """Of each mask, a score for every token of the vocabulary: (vocabulary,)."""
         states = self._states(tokens, (), threads, batch_size, show_progress_bar)

@@ -23,7 +23,7 @@ from fastbert.progress import logs_info, progress
 from fastbert.tasks.labels import read_config_file, read_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -148,6 +148,18 @@ class TaskModel:
         """How many scores the head must give; None takes what it gives."""
         return None
 
+    # --- from texts to tokens ---
+
+    def _tokens(
+        self, texts: Sequence[str], on_overflow: OnOverflow, threads: int | None
+    ) -> Tokens:
+        """The tokens of each text, as many as `max_length` allows."""
+        tokens = self.tokenizer.encode_batch(
+            texts, max_length=self.max_length, threads=threads or self.threads
+        )
+        self._check_lengths(tokens, on_overflow, lambda i: f"text {i}")
+        return tokens
+
     # --- from tokens to scores ---
 
     def _scores(
@@ -214,17 +226,19 @@ class TaskModel:
             self._mapped = None
 
     def _check_lengths(
-        self, tokens: Tokens, on_overflow: OnOverflow, describe: Callable[[int], str]
+        self,
+        tokens: Tokens,
+        on_overflow: OnOverflow,
+        describe: Callable[[int], str],
+        max_length: int | None = None,
     ) -> None:
         """Refuse an input that is cut, or say so once per model; `describe` names the i-th one."""
         check_choice("on_overflow", on_overflow, OVERFLOWS)
-        if tokens.lengths.max(initial=0) <= self.max_length:
+        limit = max_length or self.max_length
+        if tokens.lengths.max(initial=0) <= limit:
             return
-        index = int(np.argmax(tokens.lengths > self.max_length))
-        fact = (
-            f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is "
-            f"{self.max_length}"
-        )
+        index = int(np.argmax(tokens.lengths > limit))
+        fact = f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is {limit}"
         if on_overflow == "error":
             raise ValueError(fact)
         if not self._warned_about_length:
