@@ -125,9 +125,7 @@ def list_modules(directory: Path, supported: Sequence[str]) -> list[tuple[str, P
     return [_module_entry(directory, JsonObject(path, entry), supported) for entry in listed]
 
 
-def _module_entry(
-    directory: Path, entry: JsonObject, supported: Sequence[str]
-) -> tuple[str, Path]:
+def _module_entry(directory: Path, entry: JsonObject, supported: Sequence[str]) -> tuple[str, Path]:
     # Old and new releases agree only on the last part of the class name.
     kind = entry.text("type").rpartition(".")[2]
     if kind not in supported:

@@ -48,6 +48,7 @@ class DenseStep:
         self._activation = module.activation
 
     def __call__(self, x: Array, threads: int) -> Array:
+        """(rows, inputs) to (rows, outputs)."""
         return self._linear.forward(x, activation=self._activation, threads=threads)
 
     def maxima(self, x: Array, offsets: NDArray[np.int32], threads: int) -> Array:

@@ -118,9 +118,7 @@ class FillMask(TaskModel):
         self._check_masks(listed, tokens, counts)
         best = [
             self._best(scores, top_k or _TOP_K, target_ids)
-            for scores in self._masked_scores(
-                tokens, masks, threads, batch_size, show_progress_bar
-            )
+            for scores in self._masked_scores(tokens, masks, threads, batch_size, show_progress_bar)
         ]
         results = self._fillings(tokens, masks, counts, best)
         return results[0] if single else results
@@ -149,9 +147,7 @@ class FillMask(TaskModel):
         warnings.warn(f"{fact}: {token!r} is used in its place", stacklevel=callers_level())
         return int(pieces[0])
 
-    def _check_masks(
-        self, texts: Sequence[str], tokens: Tokens, counts: NDArray[np.int64]
-    ) -> None:
+    def _check_masks(self, texts: Sequence[str], tokens: Tokens, counts: NDArray[np.int64]) -> None:
         """Every text has a mask, and none of its masks was cut away."""
         for i in np.flatnonzero(tokens.lengths > self.max_length).tolist():
             whole = self.tokenizer.encode(texts[i])

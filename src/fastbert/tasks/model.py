@@ -150,9 +150,7 @@ class TaskModel:
 
     # --- from texts to tokens ---
 
-    def _tokens(
-        self, texts: Sequence[str], on_overflow: OnOverflow, threads: int | None
-    ) -> Tokens:
+    def _tokens(self, texts: Sequence[str], on_overflow: OnOverflow, threads: int | None) -> Tokens:
         """The tokens of each text, as many as `max_length` allows."""
         tokens = self.tokenizer.encode_batch(
             texts, max_length=self.max_length, threads=threads or self.threads

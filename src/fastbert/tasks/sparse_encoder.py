@@ -187,7 +187,12 @@ class SparseEncoder(TaskModel):
             vectors = self._query_vectors(self._static, listed, on_overflow, threads, limit)
         else:
             vectors = self._network_vectors(
-                listed, on_overflow, threads, batch_size, show_progress_bar, limit
+                listed,
+                on_overflow=on_overflow,
+                threads=threads,
+                batch_size=batch_size,
+                show_progress_bar=show_progress_bar,
+                limit=limit,
             )
         return vectors[0] if isinstance(texts, str) else vectors
 
@@ -230,12 +235,11 @@ class SparseEncoder(TaskModel):
             kind = type(embeddings).__name__
             raise TypeError(f"embeddings is a {kind}, but must be a SparseVector or SparseVectors")
         order = largest(embeddings.values, top_k or len(embeddings.values))
-        tokens = self.tokenizer.tokens(embeddings.indices[order].tolist())
+        # A matrix may have more rows than the vocabulary has tokens.
+        tokens = [self.tokenizer.id_to_token(i) or "" for i in embeddings.indices[order].tolist()]
         return list(zip(tokens, embeddings.values[order].tolist(), strict=True))
 
-    def similarity(
-        self, a: SparseVector | SparseVectors, b: SparseVector | SparseVectors
-    ) -> Array:
+    def similarity(self, a: SparseVector | SparseVectors, b: SparseVector | SparseVectors) -> Array:
         """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b)."""
         return sparse_similarity.similarity(self.similarity_fn_name, a, b)
 
@@ -325,6 +329,7 @@ class SparseEncoder(TaskModel):
     def _network_vectors(
         self,
         texts: Sequence[str],
+        *,
         on_overflow: OnOverflow,
         threads: int | None,
         batch_size: int | None,
@@ -406,8 +411,6 @@ def _keep_largest(vectors: SparseVectors, count: int | None) -> SparseVectors:
     if count is None or vectors.active_dims.max(initial=0) <= count:
         return vectors
     kept = [np.sort(largest(np.abs(vector.values), count)) for vector in vectors]
-    places = np.concatenate(
-        [begin + row for begin, row in zip(vectors.indptr, kept, strict=False)]
-    )
+    places = np.concatenate([begin + row for begin, row in zip(vectors.indptr, kept, strict=False)])
     indptr = np.cumsum([0, *map(len, kept)])
     return SparseVectors(indptr, vectors.indices[places], vectors.values[places], vectors.shape)
