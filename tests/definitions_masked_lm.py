@@ -22,5 +22,5 @@ def masked_lm_scores(directory, tokens, compute_type="float32"):
     norm = head["transform.LayerNorm.weight"], head["transform.LayerNorm.bias"]
     x = reference.ACTIVATIONS["gelu"](reference.linear(states, *dense))
     x = reference.layer_norm(x, *norm, config.layer_norm_eps)
-    table = weights["embeddings.word_embeddings.weight"]
+    table = weights["word_embeddings"]
     return np.asarray(reference.linear(x, table, head["bias"]))

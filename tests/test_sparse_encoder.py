@@ -78,7 +78,7 @@ def model(directory):
     return SparseEncoder(directory)
 
 
-def definition(directory, model, texts, strategy="max", logarithms=1, compute_type="float32"):
+def definition(directory, model, texts, *, strategy="max", logarithms=1, compute_type="float32"):
     tokens = model.tokenizer.encode_batch(texts)
     weights = np.maximum(masked_lm_scores(directory, tokens, compute_type), 0)
     for _ in range(logarithms):
@@ -101,7 +101,7 @@ def test_vectors_are_the_definition(tmp_path, strategy, activation, logarithms):
     vectors = model.encode(TEXTS)
     assert isinstance(vectors, SparseVectors)
     assert vectors.shape == (len(TEXTS), len(VOCABULARY)) == (4, model.embedding_dimension)
-    expected = definition(tmp_path, model, TEXTS, strategy, logarithms)
+    expected = definition(tmp_path, model, TEXTS, strategy=strategy, logarithms=logarithms)
     np.testing.assert_allclose(vectors.to_dense(), expected, rtol=1e-5, atol=TOLERANCE)
     assert 0 < len(vectors.values) < vectors.to_dense().size
 
@@ -197,6 +197,15 @@ def test_similarity(directory, name):
         model.similarity(a, b.to_dense())
     with pytest.raises(ValueError, match="dimensions, expected as many"):
         model.similarity(a, SparseVectors.from_dense(np.ones((1, 3))))
+
+
+def test_decode_beyond_the_vocabulary(tmp_path):
+    write_model(tmp_path, head="masked_lm")
+    words = "".join(f"{word}\n" for word in VOCABULARY[:-10])
+    (tmp_path / "vocab.txt").write_text(words, encoding="utf-8")
+    model = SparseEncoder(tmp_path)
+    vectors = SparseVectors.from_dense(np.arange(len(VOCABULARY))[None])
+    assert model.decode(vectors[0], top_k=1) == [("", len(VOCABULARY) - 1)]
 
 
 def test_intersection(model):

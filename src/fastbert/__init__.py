@@ -16,26 +16,36 @@ if TYPE_CHECKING:
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
     from fastbert.sparse_vectors import SparseVector, SparseVectors
+    from fastbert.tasks import load_task
+    from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.fill_mask import FillMask
+    from fastbert.tasks.next_sentence import NextSentence
     from fastbert.tasks.sparse_encoder import SparseEncoder
+    from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
 __all__ = [
     "ConfigError",
+    "CrossEncoder",
     "Encoder",
     "FillMask",
     "ModelNotFoundError",
+    "NextSentence",
     "Profile",
     "SparseEncoder",
     "SparseVector",
     "SparseVectors",
+    "TextClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
+    "ZeroShotClassifier",
     "__version__",
     "cpu_info",
     "encode",
     "load",
+    "load_task",
     "quantize_embeddings",
 ]
 
@@ -44,19 +54,24 @@ __version__: str
 # Where each public name lives; imported when first used, so that `import fastbert` costs nothing.
 _HOMES = {
     "ConfigError": "errors",
+    "CrossEncoder": "tasks.cross_encoder",
     "Encoder": "encoder",
     "FillMask": "tasks.fill_mask",
     "ModelNotFoundError": "errors",
+    "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
     "SparseEncoder": "tasks.sparse_encoder",
     "SparseVector": "sparse_vectors",
     "SparseVectors": "sparse_vectors",
+    "TextClassifier": "tasks.text_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",
+    "ZeroShotClassifier": "tasks.zero_shot_classifier",
     "cpu_info": "api",
     "encode": "api",
     "load": "api",
+    "load_task": "tasks",
     "quantize_embeddings": "quantization",
 }
 

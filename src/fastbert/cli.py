@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastbert.cli_bench import add_bench
-from fastbert.cli_files import csv_lines, json_lines, open_output, read_lines, write_npy
+from fastbert.cli_files import csv_lines, json_lines, open_output, read_texts, write_npy
+from fastbert.cli_tasks import add_tasks
 from fastbert.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_encode(commands.add_parser("encode", help="print or save the vectors of texts"))
     _add_similarity(commands.add_parser("similarity", help="compare a text with others"))
+    add_tasks(commands, _COMPUTE_TYPES)
     add_bench(commands.add_parser("bench", help="measure how fast this machine is, and why"))
     info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
     info.set_defaults(command=_info)
@@ -146,7 +148,7 @@ def _add_similarity(parser: argparse.ArgumentParser) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     output_format = _output_format(arguments)
-    texts = _texts(arguments)
+    texts = read_texts(arguments)
     _, vectors = _load_and_encode(arguments, texts)
     if output_format == "npy":
         write_npy(arguments.output, vectors)
@@ -194,17 +196,6 @@ def _output_format(arguments: argparse.Namespace) -> str:
     if arguments.output and not Path(arguments.output).absolute().parent.is_dir():
         raise ValueError(f"cannot write {arguments.output}: its directory does not exist")
     return chosen
-
-
-def _texts(arguments: argparse.Namespace) -> list[str]:
-    if arguments.texts and arguments.input:
-        raise ValueError("expected texts or --input, not both")
-    if arguments.texts:
-        return list(arguments.texts)
-    if arguments.input and arguments.input != "-":
-        with open(arguments.input, "rb") as file:
-            return read_lines(file, arguments.input)
-    return read_lines(sys.stdin.buffer, "stdin")
 
 
 def _similarity(arguments: argparse.Namespace) -> None:

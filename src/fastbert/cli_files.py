@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["csv_lines", "json_lines", "open_output", "read_lines", "write_npy"]
+__all__ = ["csv_lines", "json_lines", "open_output", "read_lines", "read_texts", "write_npy"]
 
 
 def read_lines(file: Iterable[bytes], name: str) -> list[str]:
@@ -29,6 +30,18 @@ def read_lines(file: Iterable[bytes], name: str) -> list[str]:
             raise ValueError(f"{name}: line {number} is not UTF-8: {error.reason}") from None
         texts.append(text.removesuffix("\n").removesuffix("\r"))
     return texts
+
+
+def read_texts(arguments: argparse.Namespace) -> list[str]:
+    """The texts of a command: its arguments, or the lines of `--input`, or those of stdin."""
+    if arguments.texts and arguments.input:
+        raise ValueError("expected texts or --input, not both")
+    if arguments.texts:
+        return list(arguments.texts)
+    if arguments.input and arguments.input != "-":
+        with open(arguments.input, "rb") as file:
+            return read_lines(file, arguments.input)
+    return read_lines(sys.stdin.buffer, "stdin")
 
 
 def open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:

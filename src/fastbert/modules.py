@@ -24,8 +24,9 @@ __all__ = [
     "list_modules",
     "plain_modules",
     "read_modules",
+    "read_prompts",
     "read_sentence_config",
-    "read_transformer_limits",
+    "read_transformer",
 ]
 
 # Flag in the Pooling module's config.json -> our name of the pooling, in the order in which several
@@ -67,7 +68,7 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
     else:
         entries = [("Transformer", directory)]
     transformer = entries[0][1]
-    max_seq_length, do_lower_case = read_transformer_limits(transformer)
+    max_seq_length, do_lower_case = read_transformer(transformer)
     prompts, default_prompt_name, similarity = read_sentence_config(directory)
     pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
     return SentenceModules(
@@ -102,11 +103,13 @@ def plain_modules(directory: str | PathLike[str]) -> SentenceModules:
 
 def _module_entries(directory: Path) -> list[tuple[str, Path]]:
     """Kind and directory of each module: a Transformer, a Pooling, then any others."""
-    entries = list_modules(directory, ("Transformer", "Pooling", *READERS, "Dropout"))
+    path = directory / "modules.json"
+    supported = ("Transformer", "Pooling", *READERS, "Dropout")
+    entries = list_modules(directory, supported)
     kinds = [kind for kind, _ in entries]
     if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) & {"Transformer", "Pooling"}:
         raise ConfigError(
-            f"{directory / 'modules.json'} lists the modules {', '.join(kinds) or 'none'}, "
+            f"{path} lists the modules {', '.join(kinds) or 'none'}, "
             "expected a Transformer, then a Pooling, then any others"
         )
     return entries
@@ -116,7 +119,7 @@ def list_modules(directory: Path, supported: Sequence[str]) -> list[tuple[str, P
     """Kind and directory of each module in modules.json.
 
     Raises:
-        ConfigError: if the file is damaged, or a kind is not one of those supported.
+        ConfigError: if the file is damaged, or a kind is not out of `supported`.
     """
     path = directory / "modules.json"
     listed = read_json(path)
@@ -144,8 +147,8 @@ def inside(directory: Path, folder: str) -> Path | None:
     return directory / path
 
 
-def read_transformer_limits(directory: Path) -> tuple[int | None, bool]:
-    """The longest input in tokens, or None, and whether texts are lower-cased."""
+def read_transformer(directory: Path) -> tuple[int | None, bool]:
+    """max_seq_length and do_lower_case of a Transformer module."""
     for name in _TRANSFORMER_FILES:
         if (directory / name).exists():
             file = JsonObject.read(directory / name)
@@ -194,18 +197,24 @@ def read_sentence_config(
     if not path.exists():
         return {}, None, similarity
     file = JsonObject.read(path)
+    prompts, default = read_prompts(file)
+    similarity = file.text("similarity_fn_name", similarity)
+    if similarity not in SIMILARITIES:
+        raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
+    return prompts, default, similarity
+
+
+def read_prompts(file: JsonObject) -> tuple[dict[str, str], str | None]:
+    """Prompts and the name of the default one, from config_sentence_transformers.json."""
     prompts = file.get("prompts", {})
     if not isinstance(prompts, dict):
         raise file.error("prompts", "an object: name -> text")
     for name, text in prompts.items():
         if text is not None and not isinstance(text, str):
             raise ConfigError(
-                f"{path}: the prompt {shown(name)} is {shown(text)}, expected a string"
+                f"{file.path}: the prompt {shown(name)} is {shown(text)}, expected a string"
             )
     default = file.get("default_prompt_name")
     if default is not None and (not isinstance(default, str) or default not in prompts):
         raise file.error("default_prompt_name", f"one of the prompts {list(prompts)}")
-    similarity = file.text("similarity_fn_name", similarity)
-    if similarity not in SIMILARITIES:
-        raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
-    return {name: text or "" for name, text in prompts.items()}, default, similarity
+    return {name: text or "" for name, text in prompts.items()}, default

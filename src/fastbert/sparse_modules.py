@@ -13,7 +13,7 @@ from fastbert.modules import (
     inside,
     list_modules,
     read_sentence_config,
-    read_transformer_limits,
+    read_transformer,
 )
 
 __all__ = ["POOLING_STRATEGIES", "SparseModules", "read_sparse_modules"]
@@ -69,7 +69,7 @@ def read_sparse_modules(directory: str | os.PathLike[str]) -> SparseModules:
     directory = Path(directory)
     modules, static, default_route = _routes(directory)
     transformer = modules[0][1]
-    max_seq_length, do_lower_case = read_transformer_limits(transformer)
+    max_seq_length, do_lower_case = read_transformer(transformer)
     pooling, logarithms = _read_pooling(modules[1][1]) if len(modules) > 1 else ("max", 1)
     prompts, default_prompt_name, similarity = read_sentence_config(directory, "dot")
     return SparseModules(

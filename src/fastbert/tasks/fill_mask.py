@@ -14,6 +14,7 @@ from fastbert.errors import ConfigError
 from fastbert.json_files import shown
 from fastbert.tasks.largest import largest
 from fastbert.tasks.model import TaskModel
+from fastbert.tasks.probabilities import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,8 +181,7 @@ class FillMask(TaskModel):
         self, scores: Array, top_k: int, target_ids: NDArray[np.intp] | None
     ) -> list[tuple[int, float]]:
         """The likeliest tokens and their probabilities."""
-        powers = np.exp(scores - scores.max())
-        chances = powers / powers.sum()
+        chances = softmax(scores)
         if target_ids is None:
             ids = largest(chances, top_k)
         else:

@@ -47,8 +47,8 @@ class SparseEncoder(TaskModel):
     >>> vectors = model.encode(["how do I reset my password", "忘记密码怎么办"])
     >>> vectors.shape
     (2, 30522)
-    >>> model.decode(vectors[0], top_k=3)
-    [('password', 2.9), ('reset', 2.6), ('resetting', 1.4)]
+    >>> model.similarity(vectors[0], vectors).shape
+    (1, 2)
 
     Vectors are those of sentence-transformers' `SparseEncoder`, whose directories it reads: a
     masked-language model with SpladePooling, one by itself, and a router which has a fixed weight
