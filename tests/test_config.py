@@ -42,6 +42,11 @@ def test_read_config_returns_every_field(read):
     assert read() == EncoderConfig(**FIELDS, **NEUTRAL)
 
 
+def test_longest_text_leaves_the_rows_up_to_padding_alone(read):
+    assert read().max_length == 512
+    assert read()._replace(padding_id=1).max_length == 510
+
+
 def test_config_is_immutable(read):
     with pytest.raises(AttributeError):
         read().hidden_size = 64

@@ -107,11 +107,14 @@ def test_token_embeddings_are_trimmed_matrices(encoder, tiny_model):
 def test_everything_about_each_text(encoder):
     texts = encoder.encode(TEXTS, output_value=None)
     assert [set(text) for text in texts] == [
-        {"input_ids", "token_embeddings", "sentence_embedding"}
+        {"input_ids", "tokens", "spans", "token_embeddings", "sentence_embedding"}
     ] * len(TEXTS)
     vectors = np.stack([text["sentence_embedding"] for text in texts])
     np.testing.assert_array_equal(vectors, encoder.encode(TEXTS))
-    assert texts[3]["input_ids"].tolist() == encoder.tokenizer.encode_batch([TEXTS[3]]).ids.tolist()
+    tokens = encoder.tokenizer.encode_batch([TEXTS[3]], return_spans=True)
+    assert texts[3]["input_ids"].tolist() == tokens.ids.tolist()
+    assert texts[3]["tokens"] == encoder.tokenizer.tokens(tokens.ids)
+    assert texts[3]["spans"].tolist() == tokens.spans.tolist()
 
 
 def test_truncated_dimensions_can_be_normalized_again(encoder, tiny_model):
@@ -289,7 +292,7 @@ def test_public_names():
         (["a", "a", None], {}, TypeError, r"texts\[2\] is a NoneType, but must be a str"),
         (["a", None], {"prompt": "q: "}, TypeError, r"texts\[1\] is a NoneType, but must be a str"),
         ([1], {}, TypeError, r"texts\[0\] is a int, but must be a str"),
-        ([["a"]], {}, TypeError, r"texts\[0\] is a list, but must be a str"),
+        ([["a"]], {}, TypeError, r"texts\[0\] is a list of 1 \(str\), but must be a str"),
         (np.array("x"), {}, TypeError, "texts is an array that is not 1-D"),
         ("a", {"prompt": 3}, TypeError, "prompt is a int, but must be a str"),
         ("a", {"threads": 2**31}, ValueError, "threads is 2147483648, but must be at most 1024"),

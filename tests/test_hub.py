@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny import write_model, write_module_list
+from tiny import write_dense, write_model, write_module_list
 
 from fastbert import cli, default_model
 from fastbert.errors import ModelNotFoundError, WeightsError
@@ -312,10 +312,28 @@ def test_bare_name_falls_back_to_a_repository_without_owner(hub, source):
     ]
 
 
-def test_repository_without_safetensors_is_refused_with_advice(hub, source):
+def test_repository_with_weights_of_torch_only(hub, source):
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
     hub.repositories["me/model"] = source
-    with pytest.raises(ModelNotFoundError, match=r"has no model\.safetensors, the only format"):
+    assert (resolve("me/model") / "pytorch_model.bin").exists()
+
+
+def test_each_folder_has_its_own_form_of_weights(hub, source):
+    write_dense(source / "2_Dense", 32, 8)
+    (source / "2_Dense" / "model.safetensors").rename(source / "2_Dense" / "pytorch_model.bin")
+    (source / "pytorch_model.bin").touch()
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")]
+    write_module_list(source, modules)
+    hub.repositories["me/model"] = source
+    snapshot = resolve("me/model")
+    assert (snapshot / "2_Dense" / "pytorch_model.bin").exists()
+    assert not (snapshot / "pytorch_model.bin").exists()
+
+
+def test_repository_without_weights_is_refused(hub, source):
+    (source / "model.safetensors").rename(source / "tf_model.h5")
+    hub.repositories["me/model"] = source
+    with pytest.raises(ModelNotFoundError, match=r"has neither model\.safetensors nor pytorch_"):
         resolve("me/model")
 
 

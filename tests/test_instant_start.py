@@ -16,10 +16,10 @@ from tiny import VOCABULARY, write_json, write_model
 import fastbert
 from fastbert import cache_files, loading, own_cache
 from fastbert._native import _core
-from fastbert.safetensors import open_safetensors
+from fastbert.checkpoints.safetensors import open_safetensors
+from fastbert.tokenization.wordpiece import WordPieceTokenizer
 from fastbert.tokenizer import Tokenizer
 from fastbert.weights import load_weights
-from fastbert.wordpiece import WordPieceTokenizer
 
 TEXTS = ["how do i reset my password", "忘记密码怎么办", "the cat runs fast, very good!"]
 
@@ -560,5 +560,12 @@ def test_start_imports_nothing_heavy(model, cache):
     assert set(heavy.split()) & set(result.stdout.split()) == set()
     assert own.isdisjoint(
         f"fastbert.{name}"
-        for name in ("config", "json_files", "modules", "safetensors", "tokenizer_files", "weights")
+        for name in (
+            "checkpoints",
+            "config",
+            "json_files",
+            "modules",
+            "tokenization.files",
+            "weights",
+        )
     )

@@ -68,7 +68,7 @@ def imports(path):
         ("fastbert._core", {"_native.py"}),
         ("fastbert._wordpiece", {"_native.py"}),
         ("fastbert.reference", set()),
-        ("fastbert.api", {"__init__.py", "cli.py"}),
+        ("fastbert.api", {"__init__.py", "cli.py", "sklearn.py"}),
     ],
 )
 def test_modules_are_imported_only_where_they_belong(module, users):

@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 import pytest
+from checkpoint_files import torch_bytes
 from tiny import write_dense, write_json, write_model, write_module_list, write_safetensors
 
 from fastbert.errors import ConfigError, WeightsError
@@ -173,10 +174,21 @@ def test_unsupported_dense_feature_is_refused(model, field, value):
         read_modules(with_dense(model, **{field: value}))
 
 
-def test_dense_with_a_pickle_is_refused_with_advice(model):
-    weights = with_dense(model) / "2_Dense" / "model.safetensors"
-    weights.rename(weights.with_name("pytorch_model.bin"))
-    with pytest.raises(ConfigError, match=r"2_Dense has pytorch_model\.bin but no"):
+@pytest.mark.parametrize("legacy", [False, True])
+def test_dense_may_be_a_file_of_torch(model, legacy):
+    folder = with_dense(model) / "2_Dense"
+    expected = read_modules(model).after[0]
+    tensors = {"linear.weight": expected.weight, "linear.bias": expected.bias}
+    (folder / "pytorch_model.bin").write_bytes(torch_bytes(tensors, legacy=legacy))
+    (folder / "model.safetensors").unlink()
+    dense = read_modules(model).after[0]
+    np.testing.assert_array_equal(dense.weight, expected.weight)
+    np.testing.assert_array_equal(dense.bias, expected.bias)
+
+
+def test_dense_without_weights_is_refused(model):
+    (with_dense(model) / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"2_Dense has no weights, expected model\.safetensors"):
         read_modules(model)
 
 

@@ -225,7 +225,7 @@ def test_bad_batches_are_refused(model, change, error, message):
 def test_too_long_text_is_refused(model):
     config, _ = model
     ids = np.zeros(config.max_position_embeddings + 1, np.int32)
-    with pytest.raises(ValueError, match="text 0 has 65 tokens, but max_position_embeddings is 64"):
+    with pytest.raises(ValueError, match="text 0 has 65 tokens, but max_length is 64"):
         native(model).forward(ids, np.array([0, len(ids)], np.int32))
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny import bfloat16_bits, safetensors_bytes, write_safetensors
 
+from fastbert.checkpoints.safetensors import open_safetensors
 from fastbert.errors import WeightsError
-from fastbert.safetensors import open_safetensors
 
 
 def open_bytes(tmp_path, content):

@@ -128,7 +128,11 @@ def test_problem_type_decides_the_function(tmp_path, labels, problem_type, funct
     usual = classifier.scores(TEXTS)
     np.testing.assert_array_equal(usual, classifier.scores(TEXTS, function_to_apply=function))
     plain = head_scores(tmp_path, classifier, TEXTS)
-    functions = {"softmax": reference.softmax, "sigmoid": reference.sigmoid, "none": lambda x: x}
+    functions = {
+        "softmax": reference.softmax,
+        "sigmoid": reference.ACTIVATIONS["sigmoid"],
+        "none": lambda x: x,
+    }
     np.testing.assert_allclose(usual, functions[function](plain), atol=TOLERANCE)
 
 

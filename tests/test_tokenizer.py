@@ -621,7 +621,7 @@ def test_without_the_library_other_tokenizers_name_the_extra(
     tmp_path, monkeypatch, content, message
 ):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    monkeypatch.delitem(sys.modules, "fastbert.library_tokenizer", raising=False)
+    monkeypatch.delitem(sys.modules, "fastbert.tokenization.library", raising=False)
     with pytest.raises(ImportError, match=message) as caught:
         load_json(tmp_path, content)
     assert str(caught.value).startswith(str(tmp_path / "tokenizer.json"))

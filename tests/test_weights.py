@@ -179,12 +179,6 @@ def test_directory_without_weights_is_refused(model):
         load(model)
 
 
-def test_pickle_is_refused_with_advice(model):
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    with pytest.raises(WeightsError, match=r"has pytorch_model\.bin but .*save_pretrained"):
-        load(model)
-
-
 @pytest.fixture
 def sharded(model):
     tensors = bert_tensors(config_fields(model))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tiny import bert_tensors, safetensors_bytes, write_json, write_model
 
+from fastbert.checkpoints.safetensors import open_safetensors
 from fastbert.config import read_config
 from fastbert.errors import ConfigError, WeightsError
 from fastbert.modules import read_modules
-from fastbert.safetensors import open_safetensors
 from fastbert.weights import load_weights, tensor_shapes
 
 SMALL = {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include "bindings/arrays.h"
 #include "bindings/names.h"
@@ -22,7 +23,11 @@ Config read_config(const py::dict& values) {
           size("max_position_embeddings"),
           size("type_vocab_size"),
           values["layer_norm_eps"].cast<float>(),
-          activation(values["hidden_act"].cast<std::string>())};
+          activation(values["hidden_act"].cast<std::string>()),
+          size("embedding_size"),
+          size("num_layer_groups"),
+          values["padding_id"].cast<std::optional<std::int32_t>>(),
+          size("relative_attention_num_buckets")};
 }
 
 // Finds tensors by name and checks their shapes.
@@ -33,24 +38,25 @@ class WeightReader {
         hidden_(static_cast<py::ssize_t>(config.hidden_size)),
         inner_(static_cast<py::ssize_t>(config.intermediate_size)) {}
 
-  const float* table(const std::string& name, std::size_t rows) const {
-    return tensor(name, {static_cast<py::ssize_t>(rows), hidden_});
+  const float* table(const std::string& name, std::size_t rows, std::size_t columns) const {
+    return tensor(name, {static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(columns)});
   }
 
-  NormWeights norm(const std::string& name) const {
-    return {tensor(name + ".gamma", {hidden_}), tensor(name + ".beta", {hidden_})};
+  NormWeights norm(const std::string& name, py::ssize_t size) const {
+    return {tensor(name + ".gamma", {size}), tensor(name + ".beta", {size})};
+  }
+
+  LinearWeights linear(const std::string& name, py::ssize_t outputs, py::ssize_t inputs) const {
+    return {tensor(name + ".weight", {outputs, inputs}), tensor(name + ".bias", {outputs})};
   }
 
   LayerWeights layer(std::size_t index) const {
     const std::string prefix = "layers." + std::to_string(index) + ".";
-    return {linear(prefix + "query", hidden_, hidden_),
-            linear(prefix + "key", hidden_, hidden_),
-            linear(prefix + "value", hidden_, hidden_),
-            linear(prefix + "output", hidden_, hidden_),
-            norm(prefix + "attention_norm"),
-            linear(prefix + "ffn_in", inner_, hidden_),
-            linear(prefix + "ffn_out", hidden_, inner_),
-            norm(prefix + "ffn_norm")};
+    return {
+        linear(prefix + "query", hidden_, hidden_),  linear(prefix + "key", hidden_, hidden_),
+        linear(prefix + "value", hidden_, hidden_),  linear(prefix + "output", hidden_, hidden_),
+        norm(prefix + "attention_norm", hidden_),    linear(prefix + "ffn_in", inner_, hidden_),
+        linear(prefix + "ffn_out", hidden_, inner_), norm(prefix + "ffn_norm", hidden_)};
   }
 
  private:
@@ -59,24 +65,48 @@ class WeightReader {
     return checked<float>(tensors_[name.c_str()], "weight '" + name + "'", shape);
   }
 
-  LinearWeights linear(const std::string& name, py::ssize_t outputs, py::ssize_t inputs) const {
-    return {tensor(name + ".weight", {outputs, inputs}), tensor(name + ".bias", {outputs})};
-  }
-
   const py::dict& tensors_;
   py::ssize_t hidden_, inner_;
 };
 
 Weights read_weights(const py::dict& tensors, const Config& config) {
   const WeightReader reader(tensors, config);
-  Weights weights{reader.table("word_embeddings", config.vocab_size),
-                  reader.table("position_embeddings", config.max_position_embeddings),
-                  reader.table("type_embeddings", config.type_vocab_size),
-                  reader.norm("embeddings_norm"),
+  const std::size_t width = config.embedding_size, types = config.type_vocab_size;
+  const std::size_t buckets = config.relative_attention_num_buckets;
+  Weights weights{reader.table("word_embeddings", config.vocab_size, width),
+                  reader.table("position_embeddings", config.max_position_embeddings, width),
+                  types ? reader.table("type_embeddings", types, width) : nullptr,
+                  reader.norm("embeddings_norm", width),
+                  config.projects_embeddings()
+                      ? reader.linear("embedding_projection", config.hidden_size, width)
+                      : LinearWeights{},
+                  buckets
+                      ? reader.table("relative_attention_bias", buckets, config.num_attention_heads)
+                      : nullptr,
                   {}};
-  for (std::size_t i = 0; i < config.num_hidden_layers; ++i)
+  for (std::size_t i = 0; i < config.num_layer_groups; ++i)
     weights.layers.push_back(reader.layer(i));
   return weights;
+}
+
+void check_terms(const Config& config) {
+  const std::size_t groups = config.num_layer_groups, layers = config.num_hidden_layers;
+  if (groups > layers || (groups == 0 && layers > 0))
+    throw std::invalid_argument("num_layer_groups is " + std::to_string(groups) +
+                                ", but must be positive and at most num_hidden_layers, " +
+                                std::to_string(layers));
+  const std::int64_t padding = config.padding_id.value_or(0);
+  const auto positions = static_cast<std::int64_t>(config.max_position_embeddings);
+  if (config.padding_id && (padding < 0 || padding + 1 >= positions))
+    throw std::invalid_argument(
+        "padding_id is " + std::to_string(padding) +
+        ", but must leave positions behind it of max_position_embeddings, " +
+        std::to_string(positions));
+  // Of fewer, none would be for one distance alone; of more, the last would be for none.
+  const std::size_t buckets = config.relative_attention_num_buckets;
+  if (buckets != 0 && (buckets < 4 || buckets >= 512))
+    throw std::invalid_argument("relative_attention_num_buckets is " + std::to_string(buckets) +
+                                ", but must be 0 or in [4, 512)");
 }
 
 void check_config(const Config& config) {
@@ -84,9 +114,12 @@ void check_config(const Config& config) {
     throw std::invalid_argument("hidden_size " + std::to_string(config.hidden_size) +
                                 " is not a multiple of num_attention_heads " +
                                 std::to_string(config.num_attention_heads));
-  if (config.hidden_size == 0 || config.intermediate_size == 0 || config.type_vocab_size == 0)
+  if (config.hidden_size == 0 || config.intermediate_size == 0 || config.embedding_size == 0 ||
+      config.max_position_embeddings == 0)
     throw std::invalid_argument(
-        "hidden_size, intermediate_size and type_vocab_size must be positive");
+        "hidden_size, intermediate_size, embedding_size and max_position_embeddings must be "
+        "positive");
+  check_terms(config);
 }
 
 const std::byte* checked_packed(const py::object& packed, std::size_t bytes) {
@@ -198,7 +231,7 @@ class PyEncoder {
   }
 
   void check_batch(const Batch& batch, py::ssize_t tokens) const {
-    const auto limit = static_cast<std::int64_t>(config_.max_position_embeddings);
+    const auto limit = static_cast<std::int64_t>(config_.max_length());
     if (batch.offsets[0] != 0 || batch.offsets[batch.texts] != tokens)
       throw std::invalid_argument("offsets must begin with 0 and end with the number of ids, " +
                                   std::to_string(tokens));
@@ -207,10 +240,11 @@ class PyEncoder {
       if (length < 0) throw std::invalid_argument("offsets must not decrease");
       if (length > limit)
         throw std::invalid_argument("text " + std::to_string(i) + " has " + std::to_string(length) +
-                                    " tokens, but max_position_embeddings is " +
-                                    std::to_string(limit));
+                                    " tokens, but max_length is " + std::to_string(limit));
     }
     check_range(batch.ids, tokens, config_.vocab_size, "ids");
+    if (batch.type_ids && config_.type_vocab_size == 0)
+      throw std::invalid_argument("type_ids are given, but type_vocab_size is 0");
     if (batch.type_ids) check_range(batch.type_ids, tokens, config_.type_vocab_size, "type_ids");
   }
 

@@ -43,6 +43,7 @@ Encoder::Encoder(const KernelTable& kernels, const Config& config, ComputeType t
       type_(type),
       score_scale_(static_cast<float>(1.0 / std::log(2.0) /
                                       std::sqrt(static_cast<double>(config.head_size())))),
+      distance_bias_(config, weights.relative_attention_bias),
       weights_(weights),
       packed_(packed ? PackedWeights(kernels, config, type, packed)
                      : PackedWeights(kernels, config, type, weights, threads)),
@@ -122,9 +123,10 @@ void Encoder::count_work(const Batch& batch, const Output& output, std::size_t c
     const std::size_t bytes = Packing(kernels_, type_).bytes(linear.outputs, linear.inputs);
     profile[step].weight_bytes += static_cast<double>(chunks * bytes);
   };
+  if (config_.projects_embeddings()) count(Step::embed, packed_.embedding_projection(), tokens);
   const std::size_t depth = output.depth();
   for (std::size_t i = 0; i < depth; ++i) {
-    const PackedLayer& layer = packed_.layer(i);
+    const PackedLayer& layer = packed_.layer(config_.layer_group(i));
     const bool shortened = i + 1 == depth && output.first_tokens_only();
     const double rows = shortened ? texts : tokens;
     count(Step::query_key_value, layer.query_key_value, tokens);
@@ -164,8 +166,8 @@ void Encoder::run_chunk(const Run& run, const Output& output) const {
 void Encoder::self_attention(const Run& run, const Output& output, std::size_t index,
                              bool first_tokens) const {
   Workspace& b = run.buffers;
-  product(run, packed_.layer(index).query_key_value, b.hidden, b.hidden_stride, b.qkv,
-          b.wide_stride, Activation::identity);
+  product(run, packed_.layer(config_.layer_group(index)).query_key_value, b.hidden, b.hidden_stride,
+          b.qkv, b.wide_stride, Activation::identity);
   run.meet();  // attention reads the keys and values of all rows
   run.lap(Step::query_key_value);
   attend(run, output, index, first_tokens);
@@ -200,8 +202,9 @@ Encoder::Run Encoder::keep_first_tokens(const Run& run) const {
 
 void Encoder::feed_forward(const Run& run, std::size_t index) const {
   Workspace& b = run.buffers;
-  const PackedLayer& packed = packed_.layer(index);
-  const LayerWeights& weights = weights_.layers[index];
+  const std::size_t group = config_.layer_group(index);
+  const PackedLayer& packed = packed_.layer(group);
+  const LayerWeights& weights = weights_.layers[group];
 
   quantize(run, b.context, b.hidden_stride, config_.hidden_size, Activation::identity);
   product(run, packed.output, b.context, b.hidden_stride, b.product, b.hidden_stride,
@@ -232,16 +235,24 @@ void Encoder::embed(const Run& run) const {
     for (std::size_t t = 0; run.batch.mask && t < count; ++t)
       b.key_bias[row + t] =
           run.batch.mask[first + t] ? 0.0f : -std::numeric_limits<float>::infinity();
-    std::iota(b.positions.data() + row, b.positions.data() + row + count,
-              static_cast<std::int32_t>(part.begin));
+    place(run.batch.ids + first - part.begin, part, b.positions.data() + row);
   });
+  const bool projects = config_.projects_embeddings();
+  float* const x = projects ? b.embeddings : b.hidden;
+  const std::size_t stride = projects ? b.wide_stride : b.hidden_stride;
   share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     kernels_.embed({b.ids.data() + row, b.positions.data() + row,
                     run.batch.type_ids ? b.type_ids.data() + row : nullptr,
                     weights_.word_embeddings, weights_.position_embeddings,
-                    weights_.type_embeddings, b.hidden + row * b.hidden_stride, b.hidden_stride,
+                    weights_.type_embeddings, x + row * stride, stride,
                     weights_.embeddings_norm.gamma, weights_.embeddings_norm.beta, rows,
-                    config_.hidden_size, config_.layer_norm_eps});
+                    config_.embedding_size, config_.layer_norm_eps});
+    quantize_rows(run, row, rows, x, stride, config_.embedding_size, Activation::identity);
+  });
+  if (!projects) return;
+  product(run, packed_.embedding_projection(), x, stride, b.hidden, b.hidden_stride,
+          Activation::identity);
+  share_rows(run.team, run.row_begin, run.row_end, [&](std::size_t row, std::size_t rows) {
     quantize_rows(run, row, rows, b.hidden, b.hidden_stride, config_.hidden_size,
                   Activation::identity);
   });
@@ -254,6 +265,20 @@ const float* Encoder::key_bias(const Run& run, const Placed& text) const {
   const std::uint8_t* const mask = run.batch.mask + run.batch.offsets[text.text];
   const std::size_t masked = std::count(mask, mask + text.tokens, 0);
   return masked == 0 || masked == text.tokens ? nullptr : run.buffers.key_bias.data() + text.row;
+}
+
+// Where the tokens of a part of a text stand; `ids` are those of the whole text.
+void Encoder::place(const std::int32_t* ids, const Run::Part& part, std::int32_t* positions) const {
+  if (!config_.padding_id) {
+    std::iota(positions, positions + (part.end - part.begin),
+              static_cast<std::int32_t>(part.begin));
+    return;
+  }
+  const std::int32_t padding = *config_.padding_id;
+  const auto before = part.begin - std::count(ids, ids + part.begin, padding);
+  std::int32_t next = padding + 1 + static_cast<std::int32_t>(before);
+  for (std::size_t t = part.begin; t < part.end; ++t)
+    *positions++ = ids[t] == padding ? padding : next++;
 }
 
 // Of the texts' first tokens alone: theirs go to the first rows of the context, one for each text.
@@ -277,8 +302,8 @@ void Encoder::attend(const Run& run, const Output& output, std::size_t index,
                                      : nullptr;
     attention({query, query + config_.hidden_size, query + 2 * config_.hidden_size, b.wide_stride,
                b.context + row * b.hidden_stride + i % heads * size, b.hidden_stride, scratch,
-               text.tokens, size, score_scale_, part.begin, end, nullptr, key_bias(run, text),
-               probabilities});
+               text.tokens, size, score_scale_, part.begin, end, distance_bias_.of(i % heads),
+               key_bias(run, text), probabilities});
   });
 }
 

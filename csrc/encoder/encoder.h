@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "encoder/config.h"
+#include "encoder/distance_bias.h"
 #include "encoder/packed.h"
 #include "encoder/pooling.h"
 #include "encoder/profile.h"
@@ -101,6 +102,7 @@ class Encoder {
                   Profile& profile) const;
   void run_chunk(const Run& run, const Output& output) const;
   void embed(const Run& run) const;
+  void place(const std::int32_t* ids, const Run::Part& part, std::int32_t* positions) const;
   void self_attention(const Run& run, const Output& output, std::size_t index,
                       bool first_tokens) const;
   Run keep_first_tokens(const Run& run) const;
@@ -121,6 +123,7 @@ class Encoder {
   Config config_;
   ComputeType type_;
   float score_scale_;  // of the products of queries and keys, in front of a power of 2
+  DistanceBias distance_bias_;
   Weights weights_;
   PackedWeights packed_;
   mutable WorkspacePool workspaces_;

@@ -18,6 +18,8 @@ struct Shape {
   std::size_t outputs, inputs;
 };
 
+Shape projection_shape(const Config& config) { return {config.hidden_size, config.embedding_size}; }
+
 // The linear layers of one layer of BERT, in the order in which they are stored.
 struct LayerShapes {
   explicit LayerShapes(const Config& config)
@@ -141,7 +143,10 @@ void Packing::pack_panel(const float* const* rows, std::size_t width, std::size_
 
 std::size_t PackedWeights::bytes(const KernelTable& kernels, const Config& config,
                                  ComputeType type) {
-  return LayerShapes(config).bytes(Packing(kernels, type)) * config.num_hidden_layers;
+  const Packing packing(kernels, type);
+  const Shape projection = projection_shape(config);
+  return LayerShapes(config).bytes(packing) * config.num_layer_groups +
+         (config.projects_embeddings() ? packing.bytes(projection.outputs, projection.inputs) : 0);
 }
 
 PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
@@ -154,7 +159,8 @@ PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, C
     packed += packing.bytes(shape.outputs, shape.inputs);
     return linear;
   };
-  for (std::size_t i = 0; i < config.num_hidden_layers; ++i)  // braces keep the order
+  if (config.projects_embeddings()) embedding_projection_ = next(projection_shape(config));
+  for (std::size_t i = 0; i < config.num_layer_groups; ++i)  // braces keep the order
     layers_.push_back(PackedLayer{next(shapes.query_key_value), next(shapes.output),
                                   next(shapes.ffn_in), next(shapes.ffn_out)});
 }
@@ -169,6 +175,8 @@ PackedWeights::PackedWeights(const KernelTable& kernels, const Config& config, C
     packing.pack(parts, shape.inputs, next, threads);
     next += packing.bytes(shape.outputs, shape.inputs);
   };
+  if (config.projects_embeddings())
+    place({{weights.embedding_projection, hidden}}, projection_shape(config));
   const LayerShapes shapes(config);
   for (const LayerWeights& layer : weights.layers) {
     place({{layer.query, hidden}, {layer.key, hidden}, {layer.value, hidden}},

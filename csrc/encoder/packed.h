@@ -69,7 +69,7 @@ class Packing {
   ComputeType type_;
 };
 
-// All layers in one piece of memory.
+// The projection of the embeddings, if there is one, and all layers, in one piece of memory.
 class PackedWeights {
  public:
   // Packs `weights` into memory of its own.
@@ -81,7 +81,8 @@ class PackedWeights {
 
   static std::size_t bytes(const KernelTable& kernels, const Config& config, ComputeType type);
   const std::byte* data() const { return data_; }
-  const PackedLayer& layer(std::size_t i) const { return layers_[i]; }
+  const PackedLinear& embedding_projection() const { return embedding_projection_; }
+  const PackedLayer& layer(std::size_t group) const { return layers_[group]; }
 
  private:
   PackedWeights(const KernelTable& kernels, const Config& config, ComputeType type,
@@ -89,6 +90,7 @@ class PackedWeights {
 
   Buffer<std::byte> storage_;  // empty if borrowed
   const std::byte* data_;
+  PackedLinear embedding_projection_{};
   std::vector<PackedLayer> layers_;
 };
 

@@ -12,8 +12,8 @@ struct LinearWeights {
 };
 
 struct NormWeights {
-  const float* gamma;  // (hidden)
-  const float* beta;   // (hidden)
+  const float* gamma;  // (hidden), or (embedding)
+  const float* beta;   // likewise
 };
 
 struct LayerWeights {
@@ -25,11 +25,13 @@ struct LayerWeights {
 };
 
 struct Weights {
-  const float* word_embeddings;      // (vocab, hidden)
-  const float* position_embeddings;  // (max_position, hidden)
-  const float* type_embeddings;      // (type_vocab, hidden)
+  const float* word_embeddings;      // (vocab, embedding)
+  const float* position_embeddings;  // (max_position, embedding)
+  const float* type_embeddings;      // (type_vocab, embedding); null: none
   NormWeights embeddings_norm;
-  std::vector<LayerWeights> layers;
+  LinearWeights embedding_projection;    // (hidden, embedding); null: none
+  const float* relative_attention_bias;  // (buckets, heads); null: none
+  std::vector<LayerWeights> layers;      // (layer groups)
 };
 
 }  // namespace fastbert

@@ -22,14 +22,17 @@ struct Workspace {
         length(length_),
         members(members_),
         hidden_stride(row_stride(config.hidden_size)),
-        wide_stride(row_stride(std::max(3 * config.hidden_size, config.intermediate_size))),
-        quantized_stride(byte_stride(std::max(config.hidden_size, config.intermediate_size))),
-        scratch_size(round_up(std::max({(type == ComputeType::int8 ? kernels.attention_int8_scratch
-                                                                   : kernels.attention_scratch)(
-                                            length, config.head_size()),
-                                        config.hidden_size, config.intermediate_size}) +
-                                  64,
-                              16)),
+        wide_stride(row_stride(
+            std::max({3 * config.hidden_size, config.intermediate_size, config.embedding_size}))),
+        quantized_stride(byte_stride(
+            std::max({config.hidden_size, config.intermediate_size, config.embedding_size}))),
+        scratch_size(round_up(
+            std::max({(type == ComputeType::int8
+                           ? kernels.attention_int8_scratch
+                           : kernels.attention_scratch)(length, config.head_size()),
+                      config.hidden_size, config.intermediate_size, config.embedding_size}) +
+                64,
+            16)),
         floats(allocate<float>(rows * (3 * hidden_stride + wide_stride) + members * scratch_size)),
         bytes(allocate<std::uint8_t>(type == ComputeType::int8 ? rows * quantized_stride : 0)),
         scales(type == ComputeType::int8 ? rows : 0),
@@ -41,9 +44,10 @@ struct Workspace {
     context = hidden + rows * hidden_stride;
     // What attention gathered is done with once it is in bytes.
     product = type == ComputeType::int8 ? context : context + rows * hidden_stride;
-    // Query, key and value are done with before the inner rows are made, and those before the next
-    // query, key and value. With one stride for both, no member of a team touches another's rows.
-    qkv = ffn = product + rows * hidden_stride;
+    // Embeddings are done with before the first query, key and value are made, these before the
+    // inner rows, and those before the next query, key and value. With one stride for all, no
+    // member of a team touches another's rows.
+    embeddings = qkv = ffn = product + rows * hidden_stride;
     scratch = qkv + rows * wide_stride;
   }
 
@@ -56,14 +60,15 @@ struct Workspace {
   int members;               // threads that work on the chunk
   std::size_t hidden_stride, wide_stride, quantized_stride, scratch_size;
   Buffer<float> floats;
-  float* hidden;   // (rows, hidden): the residual stream
-  float* context;  // (rows, hidden): what attention gathers
-  float* product;  // (rows, hidden): what is added to the residual stream
-  float* qkv;      // (rows, 3 * hidden): query, key, value; rows wide_stride apart
-  float* ffn;      // (rows, intermediate), in the same place
-  float* scratch;  // (members, scratch_size)
-  // int8 only: the rows that the next product reads, (rows, hidden or intermediate), with room for
-  // the longer ones.
+  float* hidden;      // (rows, hidden): the residual stream
+  float* embeddings;  // (rows, embedding): what is projected to it; rows wide_stride apart
+  float* context;     // (rows, hidden): what attention gathers
+  float* product;     // (rows, hidden): what is added to the residual stream
+  float* qkv;         // (rows, 3 * hidden): query, key, value, in the same place
+  float* ffn;         // (rows, intermediate), in the same place
+  float* scratch;     // (members, scratch_size)
+  // int8 only: the rows that the next product reads, (rows, hidden, intermediate or embedding),
+  // with room for the longest.
   Buffer<std::uint8_t> bytes;
   std::vector<float> scales;                           // (rows)
   std::vector<std::int32_t> ids, positions, type_ids;  // (rows)

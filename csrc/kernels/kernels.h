@@ -109,14 +109,15 @@ struct LayerNormArgs {
   float eps;
 };
 
-// y[t, :] = layer_norm(word[ids[t]] + type[type_ids[t]] + position[positions[t]]).
+// y[t, :] = layer_norm(word[ids[t]] + type[type_ids[t]] + position[positions[t]]), the type only
+// where there are types.
 struct EmbedArgs {
   const std::int32_t* ids;        // (rows)
   const std::int32_t* positions;  // (rows)
   const std::int32_t* type_ids;   // (rows); null: all zero
   const float* word;              // (vocabulary, columns)
   const float* position;          // (positions, columns)
-  const float* type;              // (types, columns)
+  const float* type;              // (types, columns); null: no types
   float* y;                       // (rows, columns), rows stride apart
   std::size_t stride;
   const float* gamma;

@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
     from fastbert.sparse_vectors import SparseVector, SparseVectors
+    from fastbert.search import (
+        community_detection,
+        paraphrase_mining,
+        paraphrase_mining_embeddings,
+        semantic_search,
+    )
     from fastbert.tasks import load_task
     from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.fill_mask import FillMask
     from fastbert.tasks.next_sentence import NextSentence
     from fastbert.tasks.sparse_encoder import SparseEncoder
+    from fastbert.tasks.question_answerer import QuestionAnswerer
     from fastbert.tasks.text_classifier import TextClassifier
+    from fastbert.tasks.token_classifier import TokenClassifier
     from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
     from fastbert.tokenizer import Tokenizer, Tokens
 
@@ -36,17 +44,23 @@ __all__ = [
     "SparseEncoder",
     "SparseVector",
     "SparseVectors",
+    "QuestionAnswerer",
     "TextClassifier",
+    "TokenClassifier",
     "Tokenizer",
     "Tokens",
     "WeightsError",
     "ZeroShotClassifier",
     "__version__",
+    "community_detection",
     "cpu_info",
     "encode",
     "load",
     "load_task",
+    "paraphrase_mining",
+    "paraphrase_mining_embeddings",
     "quantize_embeddings",
+    "semantic_search",
 ]
 
 __version__: str
@@ -63,16 +77,22 @@ _HOMES = {
     "SparseEncoder": "tasks.sparse_encoder",
     "SparseVector": "sparse_vectors",
     "SparseVectors": "sparse_vectors",
+    "QuestionAnswerer": "tasks.question_answerer",
     "TextClassifier": "tasks.text_classifier",
+    "TokenClassifier": "tasks.token_classifier",
     "Tokenizer": "tokenizer",
     "Tokens": "tokenizer",
     "WeightsError": "errors",
     "ZeroShotClassifier": "tasks.zero_shot_classifier",
+    "community_detection": "search",
     "cpu_info": "api",
     "encode": "api",
     "load": "api",
     "load_task": "tasks",
+    "paraphrase_mining": "search",
+    "paraphrase_mining_embeddings": "search",
     "quantize_embeddings": "quantization",
+    "semantic_search": "search",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastbert.encoder import OutputArray, OutputList
     from fastbert.profiling import Profile
 
-__all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load"]
+__all__ = ["DEFAULT_MODEL", "cpu_info", "encode", "load", "load_once"]
 
 
 def load(
@@ -78,7 +78,10 @@ def load(
     )
 
 
-_load_once = functools.lru_cache(maxsize=4)(load)
+@functools.lru_cache(maxsize=4)
+def load_once(model: str, compute_type: str, max_seq_length: int | None) -> Encoder:
+    """`load`, with the last few encoders kept for all who ask for the same."""
+    return load(model, compute_type=compute_type, max_seq_length=max_seq_length)
 
 
 @overload
@@ -124,7 +127,7 @@ def encode(
         float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, and
         `profile=True` a tuple, see `Encoder.encode`.
     """
-    return _load_once(os.fspath(model), compute_type=compute_type).encode(texts, **options)
+    return load_once(os.fspath(model), compute_type, None).encode(texts, **options)
 
 
 def cpu_info() -> dict[str, Any]:

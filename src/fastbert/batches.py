@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+_T = TypeVar("_T", bound=np.generic)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["TOKENS_AT_ONCE", "Batch", "Result", "cut"]
+__all__ = ["TOKENS_AT_ONCE", "Batch", "cut"]
 
 # Tokens of one native call. They do not change a result; they bound the memory in use and the time
 # until Ctrl-C or the progress bar gets its turn, and are enough to keep many threads busy.
@@ -43,41 +45,27 @@ class Batch:
         """Tokens of the longest text."""
         return int(np.diff(self.offsets).max(initial=0))
 
-
-class Result(NamedTuple):
-    """Vectors (texts, dim) of a batch and, when asked for, those of its tokens (tokens, hidden)."""
-
-    vectors: NDArray[np.float32]
-    batch: Batch
-    token_vectors: NDArray[np.float32] | None
-
-    def texts(self) -> Iterator[dict[str, NDArray[Any]]]:
-        """Everything known about each text."""
-        if self.token_vectors is None:
-            raise ValueError("this result was made without token vectors")
-        bounds = self.batch.offsets.tolist()
-        for i, vector in enumerate(self.vectors):
-            part = slice(bounds[i], bounds[i + 1])
-            yield {
-                "input_ids": self.batch.ids[part],
-                "token_embeddings": self.token_vectors[part],
-                "sentence_embedding": vector,
-            }
+    def rows_of(self, tokens: NDArray[_T]) -> NDArray[_T]:
+        """This batch's rows of an array with a row for every token that it was cut from."""
+        return tokens[self.first_token : self.first_token + len(self.ids)]
 
 
 def cut(
-    ids: NDArray[np.int32], offsets: NDArray[np.int32], batch_size: int | None
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int32],
+    batch_size: int | None,
+    tokens_at_once: int = TOKENS_AT_ONCE,
 ) -> Iterator[Batch]:
-    """Batches of at most `batch_size` texts and `TOKENS_AT_ONCE` tokens, one text at least."""
+    """Batches of at most `batch_size` texts and `tokens_at_once` tokens, one text at least."""
     texts = len(offsets) - 1
     most = batch_size or texts
-    if len(ids) <= TOKENS_AT_ONCE and texts <= most:
+    if len(ids) <= tokens_at_once and texts <= most:
         yield Batch(ids, offsets)
         return
     first = 0
     while first < texts:
         begin = offsets[first]
-        last = int(np.searchsorted(offsets, begin + TOKENS_AT_ONCE, side="right")) - 1
+        last = int(np.searchsorted(offsets, begin + tokens_at_once, side="right")) - 1
         last = min(max(last, first + 1), first + most, texts)
         yield Batch(ids[begin : offsets[last]], offsets[first : last + 1] - begin, int(begin))
         first = last

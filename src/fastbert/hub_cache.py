@@ -17,7 +17,12 @@ __all__ = ["REVISION", "hub_cache", "may_lack_modules", "missing_file", "snapsho
 # A branch, tag or commit that is safe as a path.
 REVISION = r"(?a:(?!.*\.\.)[\w.-][\w./-]*)"
 
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 _VOCABULARIES = (
     "tokenizer.json",
     "vocab.txt",
@@ -59,7 +64,7 @@ def missing_file(directory: str) -> str | None:
             transformer = folder
         elif kind in ("Pooling", "Dense") and not _has(directory, folder, "config.json"):
             return f"{folder}/config.json"
-        if kind == "Dense" and not _has(directory, folder, "model.safetensors"):
+        if kind == "Dense" and not any(_has(directory, folder, name) for name in _WEIGHTS):
             return f"{folder}/model.safetensors"
     for choice in (("config.json",), _WEIGHTS, _VOCABULARIES):
         if not any(_has(directory, transformer, name) for name in choice):

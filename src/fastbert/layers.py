@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbert.checkpoints import open_checkpoint, read_float32
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, shown
 from fastbert.model import Dense, LayerNorm, Normalize
-from fastbert.safetensors import open_safetensors
-from fastbert.weights import read_float32
 
 __all__ = ["MAX_SIZE", "READERS"]
 
@@ -36,12 +38,10 @@ def _read_dense(directory: Path) -> Dense:
     shape = tuple(
         file.integer(key, minimum=1, maximum=MAX_SIZE) for key in ("out_features", "in_features")
     )
-    weights = open_safetensors(_weights_path(directory))
     expected = {"linear.weight": shape, "linear.bias": shape[:1]}
     if not file.boolean("bias", True):
         del expected["linear.bias"]
-    _check_names(weights.path, set(weights), set(expected))
-    arrays = {name: read_float32(weights, name, shape) for name, shape in expected.items()}
+    arrays = _read_arrays(directory, expected)
     return Dense(arrays["linear.weight"], arrays.get("linear.bias"), _dense_activation(file))
 
 
@@ -57,10 +57,8 @@ def _dense_activation(file: JsonObject) -> str:
 def _read_layer_norm(directory: Path) -> LayerNorm:
     file = JsonObject.read(directory / "config.json")
     shape = (file.integer("dimension", minimum=1, maximum=MAX_SIZE),)
-    weights = open_safetensors(_weights_path(directory))
-    _check_names(weights.path, set(weights), {"norm.weight", "norm.bias"})
-    gamma = read_float32(weights, "norm.weight", shape)
-    return LayerNorm(gamma, read_float32(weights, "norm.bias", shape), _TORCH_LAYER_NORM_EPS)
+    arrays = _read_arrays(directory, {"norm.weight": shape, "norm.bias": shape})
+    return LayerNorm(arrays["norm.weight"], arrays["norm.bias"], _TORCH_LAYER_NORM_EPS)
 
 
 def _read_normalize(directory: Path) -> Normalize:
@@ -76,21 +74,18 @@ def _refuse_other_features(file: JsonObject) -> None:
             raise file.error(key, "'sentence_embedding': other inputs are not supported")
 
 
-def _weights_path(directory: Path) -> Path:
-    path = directory / "model.safetensors"
-    if not path.exists() and (directory / "pytorch_model.bin").exists():
+def _read_arrays(
+    directory: Path, expected: dict[str, tuple[int, ...]]
+) -> dict[str, NDArray[np.float32]]:
+    """Exactly the tensors of these names and shapes."""
+    checkpoint = open_checkpoint(directory)
+    if set(checkpoint) != set(expected):
+        path = next((file.path for file in checkpoint.values()), directory)
         raise ConfigError(
-            f"{directory} has pytorch_model.bin but no model.safetensors, the only format that is "
-            "read; save the model once with a recent sentence-transformers to convert it"
+            f"{path} has the tensors {shown(sorted(checkpoint))}, "
+            f"expected {', '.join(sorted(expected))}"
         )
-    return path
-
-
-def _check_names(path: Path, names: set[str], expected: set[str]) -> None:
-    if names != expected:
-        raise ConfigError(
-            f"{path} has the tensors {shown(sorted(names))}, expected {', '.join(sorted(expected))}"
-        )
+    return {name: read_float32(checkpoint[name], name, shape) for name, shape in expected.items()}
 
 
 # Kind of module -> how to read its folder.

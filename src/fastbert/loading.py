@@ -20,8 +20,8 @@ import numpy as np
 from fastbert import cache_files
 from fastbert._native import _core, _wordpiece
 from fastbert.model import EncoderConfig, Normalize, SentenceModules
+from fastbert.tokenization.wordpiece import WordPieceTokenizer
 from fastbert.tokenizer import Tokenizer
-from fastbert.wordpiece import WordPieceTokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,11 @@ _MARSHAL_VERSION = 4  # what every supported Python reads
 _MOST_FILES = 300  # of a model directory; what has more is something else
 _MOST_DEPTH = 4
 _ALIGNMENT = 64
-_FOLDERS = ("families",)  # of this package, whose code decides what is read
+_FOLDERS = (
+    "checkpoints",
+    "families",
+    "tokenization",
+)  # of this package, whose code decides what is read
 
 # A file may change twice within one tick of the file system's clock and look the same. What is so
 # new is not remembered: the next start will.
@@ -295,7 +299,7 @@ def _tensors(model: ModelFiles) -> tuple[Any, ...] | None:
     places = {}
     for ours, (file, name, shape) in find_weights(model.modules.transformer, model.config).items():
         info = file.info(name)
-        if info.dtype != "F32" or info.start % 4:
+        if not info.is_plain_float32:
             return None
         index = files.setdefault(file.path.name, len(files))
         places[ours] = (index, info.start, shape)

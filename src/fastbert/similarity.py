@@ -25,16 +25,25 @@ __all__ = [
     "pairwise_manhattan_sim",
     "pairwise_similarity_function",
     "similarity_function",
+    "unit",
 ]
 
 Floats = NDArray[Any]
 Similarity = Callable[[ArrayLike, ArrayLike], Floats]
 
 
+def unit(a: ArrayLike) -> Floats:
+    """Every row of `a` scaled to length 1: (rows, dim); a zero vector stays as it is."""
+    rows, _ = _operands(a, a)
+    norms = np.sqrt(_sum(np.square(rows)))[:, None]
+    scaled: Floats = rows / np.maximum(norms, 1e-12)
+    return scaled
+
+
 def cos_sim(a: ArrayLike, b: ArrayLike) -> Floats:
     """Cosine of every row of `a` with every row of `b`; a zero vector has cosine 0 to all."""
     a, b = _operands(a, b)
-    cosines: Floats = _unit(a) @ _unit(b).T
+    cosines: Floats = unit(a) @ unit(b).T
     return cosines
 
 
@@ -69,7 +78,7 @@ def manhattan_sim(a: ArrayLike, b: ArrayLike) -> Floats:
 def pairwise_cos_sim(a: ArrayLike, b: ArrayLike) -> Floats:
     """Cosine of each row of `a` with the same row of `b`."""
     a, b = _row_operands(a, b)
-    return _sum(_unit(a) * _unit(b))
+    return _sum(unit(a) * unit(b))
 
 
 def pairwise_dot_score(a: ArrayLike, b: ArrayLike) -> Floats:
@@ -150,12 +159,6 @@ def _row_operands(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     if len(x) != len(y) and 1 not in (len(x), len(y)):
         raise ValueError(f"the embeddings have {len(x)} and {len(y)} rows, expected as many")
     return x, y
-
-
-def _unit(rows: Floats) -> Floats:
-    norms = np.sqrt(_sum(np.square(rows)))[:, None]
-    unit: Floats = rows / np.maximum(norms, 1e-12)
-    return unit
 
 
 def _sum(rows: Floats) -> Floats:

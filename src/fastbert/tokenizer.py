@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fastbert.assembly import Assembly
+    from fastbert.tokenization.assembly import Assembly
 
     Int32Array = NDArray[np.int32]
 
@@ -88,6 +88,7 @@ class Tokenizer(ABC):
             special tokens around texts.
         special_ids: Ids of all special tokens, those above included.
         special_counts: How many special tokens are put in front of a single text and behind it.
+        pair_special_counts: How many in front of a pair, between its texts and behind it.
         continuation_prefix: What begins a token that continues a word, such as "##"; None if
             nothing marks them.
     """
@@ -101,6 +102,7 @@ class Tokenizer(ABC):
     max_id: int
     special_ids: frozenset[int]
     special_counts: tuple[int, int]
+    pair_special_counts: tuple[int, int, int]
     continuation_prefix: str | None
 
     # For `Encoder`: a str, or a few that all differ, with special tokens and cut to a limit, as
@@ -119,6 +121,7 @@ class Tokenizer(ABC):
         self._templates = (single, pair)
         self._least_lengths = (single.size, pair.size)
         self.special_counts = (len(single.prefix), len(single.suffix))
+        self.pair_special_counts = (len(pair.prefix), len(pair.middle), len(pair.suffix))
 
     def _set_roles(self, names: Mapping[str, Iterable[str]]) -> None:
         """Find the special tokens by role: of the names for each, the first that is a token."""
@@ -146,7 +149,7 @@ class Tokenizer(ABC):
         """
         from pathlib import Path
 
-        from fastbert.tokenizer_files import read_tokenizer
+        from fastbert.tokenization.files import read_tokenizer
 
         directory = Path(name_or_path)
         if not directory.is_dir():
@@ -337,7 +340,7 @@ class Tokenizer(ABC):
         limit: int,
         truncation: str,
     ) -> Assembly:
-        from fastbert.assembly import Assembly
+        from fastbert.tokenization.assembly import Assembly
 
         template = self._templates[second is not None]
         if not add_special_tokens:
@@ -383,7 +386,7 @@ class Tokenizer(ABC):
             ids: The token ids of one text.
             skip_special_tokens: Leave out the `special_ids`.
         """
-        from fastbert.decoding import clean_up
+        from fastbert.tokenization.decoding import clean_up
 
         skipped = self.special_ids if skip_special_tokens else ()
         known = [i for i in map(int, ids) if 0 <= i <= _MAX_INT32 and i not in skipped]
@@ -418,6 +421,19 @@ class Tokenizer(ABC):
     @abstractmethod
     def id_to_token(self, token_id: int) -> str | None:
         """The token with an id, or None when no token has it."""
+
+    @abstractmethod
+    def tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Tokens joined to text, as `convert_tokens_to_string` of transformers does."""
+
+    @abstractmethod
+    def word_starts(self, texts: Sequence[str], tokens: Tokens) -> NDArray[np.bool_]:
+        """Whether each token is the first of a word.
+
+        Args:
+            texts: The texts.
+            tokens: Theirs, whole and without special tokens.
+        """
 
     @abstractmethod
     def _decode(self, ids: list[int]) -> str:

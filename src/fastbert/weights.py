@@ -1,38 +1,22 @@
-"""The encoder's tensors under our names, from the safetensors files of a model directory."""
+"""The encoder's tensors under our names, from the checkpoint of a model directory."""
 
 from __future__ import annotations
 
-import os
 from os import PathLike
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbert.checkpoints import Checkpoint, TensorFile, open_checkpoint, read_float32
 from fastbert.config import EncoderConfig
-from fastbert.errors import ConfigError, WeightsError
+from fastbert.errors import WeightsError
 from fastbert.families import FAMILIES, Family
-from fastbert.json_files import JsonObject, shown
-from fastbert.safetensors import SafetensorsFile, open_safetensors
+from fastbert.json_files import shown
 
-__all__ = [
-    "Checkpoint",
-    "Source",
-    "checkpoint_names",
-    "find_weights",
-    "load_weights",
-    "open_checkpoint",
-    "read_float32",
-    "tensor_shapes",
-]
+__all__ = ["Source", "checkpoint_names", "find_weights", "load_weights", "tensor_shapes"]
 
-_FILE = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
-_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-
-Checkpoint = dict[str, SafetensorsFile]  # name of a tensor -> the file that holds it
-Source = tuple[SafetensorsFile, str, tuple[int, ...]]
+Source = tuple[TensorFile, str, tuple[int, ...]]
 
 
 def load_weights(
@@ -41,7 +25,7 @@ def load_weights(
     """Load every tensor of the encoder.
 
     Tensors stored as float32 are views of a memory map: nothing is copied, and processes that load
-    the same file share its pages. Tensors stored as float16 or bfloat16 are converted.
+    the same file share its pages. float16, bfloat16 and what lies in another order are converted.
 
     Returns:
         Our name -> read-only C-contiguous float32 array, of the shapes of `tensor_shapes(config)`.
@@ -123,57 +107,6 @@ def _embedding_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def open_checkpoint(directory: Path) -> Checkpoint:
-    """Open `model.safetensors` of a directory, or the shards that its index lists.
-
-    Raises:
-        WeightsError: if there are none, or one is damaged.
-    """
-    if (directory / _FILE).exists():
-        file = open_safetensors(directory / _FILE)
-        return dict.fromkeys(file, file)
-    if (directory / _INDEX).exists():
-        return _open_shards(directory)
-    pickle = next((name for name in _PICKLES if (directory / name).exists()), None)
-    if pickle is not None:
-        raise WeightsError(
-            f"{directory} has {pickle} but no {_FILE}, the only format that is read, because "
-            "loading a pickle can run code; convert it once where transformers is installed with "
-            f"AutoModel.from_pretrained({os.fspath(directory)!r}).save_pretrained(...)"
-        )
-    raise WeightsError(f"{directory} has no weights, expected {_FILE} or {_INDEX}")
-
-
-def _open_shards(directory: Path) -> Checkpoint:
-    try:
-        index = JsonObject.read(directory / _INDEX)
-    except ConfigError as error:
-        raise WeightsError(str(error)) from None
-    weight_map = index.get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise WeightsError(str(index.error("weight_map", "an object: tensor -> file")))
-    files: dict[str, SafetensorsFile] = {}
-    checkpoint: Checkpoint = {}
-    for name, shard in weight_map.items():
-        if not isinstance(shard, str) or not _is_plain_name(shard):
-            raise WeightsError(
-                f"{index.path}: the file of tensor {shown(name)} is {shown(shard)}, "
-                "expected the plain name of a file beside the index"
-            )
-        if shard not in files:
-            files[shard] = open_safetensors(directory / shard)
-        if name not in files[shard]:
-            raise WeightsError(
-                f"{directory / shard} has no tensor {shown(name)}, though {_INDEX} says so"
-            )
-        checkpoint[name] = files[shard]
-    return checkpoint
-
-
-def _is_plain_name(name: str) -> bool:
-    return name == PurePosixPath(name).name != "" and "\0" not in name
-
-
 def checkpoint_names(directory: Path, checkpoint: Checkpoint, family: Family) -> dict[str, str]:
     """Every tensor of a checkpoint: name without the encoder's prefix -> name in the file.
 
@@ -220,31 +153,6 @@ def _refuse_unknown(checkpoint: Checkpoint, left: dict[str, str], family: Family
             f"{checkpoint[name].path} has the tensor {shown(name)}, which a {family.model_type} "
             f"encoder of this configuration does not have ({len(left)} such tensors)"
         )
-
-
-def read_float32(
-    file: SafetensorsFile, name: str, shape: tuple[int, ...] | None = None
-) -> NDArray[np.float32]:
-    """One tensor as a read-only float32 array; a view where it is stored as float32.
-
-    Raises:
-        WeightsError: if it is not F32, F16 or BF16, or not of the given shape.
-    """
-    info = file.info(name)
-    if info.dtype not in ("F32", "F16", "BF16"):
-        raise WeightsError(
-            f"{file.path}: tensor {shown(name)} has dtype {info.dtype}, expected F32, F16 or BF16"
-        )
-    if shape is not None and info.shape != shape:
-        raise WeightsError(
-            f"{file.path}: tensor {shown(name)} has shape {info.shape}, expected {shape} "
-            "from config.json"
-        )
-    array: NDArray[Any] = file[name]
-    if array.dtype != np.float32:
-        array = array.astype(np.float32)
-        array.flags.writeable = False
-    return array
 
 
 def _place(directory: Path, checkpoint: Checkpoint) -> Path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbert.batches import Batch
 
-__all__ = ["Windows", "split"]
+__all__ = ["Stretches", "Windows", "count_up", "slide", "split", "take"]
 
 _ELSEWHERE = -1
 
@@ -27,6 +27,61 @@ class Windows(NamedTuple):
     ids: NDArray[np.int32]
     offsets: NDArray[np.int32]
     places: NDArray[np.int64]
+
+
+class Stretches(NamedTuple):
+    """Stretches of ragged texts, each of them a text for the model.
+
+    Attributes:
+        texts: int64 (stretches,): which text each is of, in order.
+        offsets: int32 (stretches + 1,): where each begins and ends among the tokens of all.
+        places: int64 (tokens of all stretches,): the place of each token among the texts' tokens.
+    """
+
+    texts: NDArray[np.int64]
+    offsets: NDArray[np.int32]
+    places: NDArray[np.int64]
+
+
+def slide(
+    offsets: NDArray[np.int32], room: int | NDArray[np.int64], overlap: int | None
+) -> Stretches:
+    """Cut ragged texts without special tokens as `return_overflowing_tokens` of transformers does.
+
+    Args:
+        offsets: int32 (texts + 1,).
+        room: most tokens of a stretch, of all texts or of each.
+        overlap: tokens that a stretch begins before the end of the one in front of it, less than
+            `room`; None keeps only the first stretch of each text.
+    """
+    lengths = np.diff(offsets).astype(np.int64)
+    step = room - (overlap or 0)
+    counts = np.ones_like(lengths)
+    if overlap is not None:
+        counts += -(-np.maximum(lengths - room, 0) // step)
+    texts = np.repeat(np.arange(len(lengths)), counts)
+    rooms, steps = (np.broadcast_to(each, lengths.shape)[texts] for each in (room, step))
+    begins = count_up(counts) * steps
+    sizes = np.minimum(rooms, lengths[texts] - begins)
+    places = np.repeat(offsets[texts] + begins, sizes) + count_up(sizes)
+    bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return Stretches(texts, bounds, places)
+
+
+def take(offsets: NDArray[np.int32], texts: NDArray[np.int64]) -> Stretches:
+    """Whole ragged texts, each as often as it occurs in `texts`."""
+    sizes = np.diff(offsets).astype(np.int64)[texts]
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    places = np.repeat(offsets[texts], sizes) + count_up(sizes)
+    return Stretches(texts, bounds.astype(np.int32), places)
+
+
+def count_up(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """0, 1, ... up to each count, one run behind the other."""
+    found: NDArray[np.int64] = np.arange(counts.sum()) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )
+    return found
 
 
 def split(batch: Batch, max_length: int, special_counts: tuple[int, int]) -> Windows:

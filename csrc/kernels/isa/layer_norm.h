@@ -62,11 +62,13 @@ void embed(const EmbedArgs& args) {
   for (size_t r = 0; r < args.rows; ++r) {
     const float* word = args.word + args.ids[r] * args.columns;
     const float* position = args.position + args.positions[r] * args.columns;
-    const float* type = args.type + (args.type_ids ? args.type_ids[r] : 0) * args.columns;
+    const float* type =
+        args.type ? args.type + (args.type_ids ? args.type_ids[r] : 0) * args.columns : nullptr;
     layer_norm_row(
         [=](size_t i, size_t n) {
           // The order of the reference implementation: (word + type) + position.
-          return Vec::load(word + i, n) + Vec::load(type + i, n) + Vec::load(position + i, n);
+          const Vec v = Vec::load(word + i, n);
+          return (type ? v + Vec::load(type + i, n) : v) + Vec::load(position + i, n);
         },
         args.gamma, args.beta, args.y + r * args.stride, args.columns, args.eps);
   }

@@ -28,6 +28,8 @@ from fastbert.reference.compute_types import (
     linear_bfloat16_pairs,
     linear_int8,
 )
+from fastbert.reference.pooling import pool
+from fastbert.reference.positions import distance_buckets, positions
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -72,14 +74,31 @@ ARITHMETIC = {  # compute type -> its linear layer and its attention
 
 
 def embed(
-    ids: NDArray[np.int32], type_ids: NDArray[np.int32], config: EncoderConfig, w: Weights
+    ids: NDArray[np.int32],
+    type_ids: NDArray[np.int32],
+    config: EncoderConfig,
+    w: Weights,
+    compute_type: str,
 ) -> Array:
     """One text's tokens as the sum of what they are, what they belong to and where they stand."""
-    x = w["word_embeddings"][ids] + w["type_embeddings"][type_ids]
-    x = x + w["position_embeddings"][np.arange(len(ids))]
-    return layer_norm(
-        x, w["embeddings_norm.gamma"], w["embeddings_norm.beta"], config.layer_norm_eps
-    )
+    x = w["word_embeddings"][ids]
+    if config.type_vocab_size:
+        x = x + w["type_embeddings"][type_ids]
+    x = x + w["position_embeddings"][positions(ids, config.padding_id)]
+    gamma, beta = w["embeddings_norm.gamma"], w["embeddings_norm.beta"]
+    x = layer_norm(x, gamma, beta, config.layer_norm_eps)
+    if config.embedding_size != config.hidden_size:
+        linear, _ = ARITHMETIC[compute_type]
+        x = linear(x, w["embedding_projection.weight"], w["embedding_projection.bias"])
+    return x
+
+
+def relative_bias(tokens: int, config: EncoderConfig, w: Weights) -> Array:
+    """What every head adds to its scores for the distance of query and key, (N, T, T)."""
+    if not config.relative_attention_num_buckets:
+        return np.zeros((config.num_attention_heads, 1, 1), np.float32)
+    buckets = distance_buckets(tokens, config.relative_attention_num_buckets)
+    return w["relative_attention_bias"][buckets].transpose(2, 0, 1)
 
 
 def layer(  # noqa: PLR0917
@@ -95,20 +114,22 @@ def layer(  # noqa: PLR0917
     The bias is that of `attention`; the second result is its probabilities, (N, T, T).
     """
     linear, attention = ARITHMETIC[compute_type]
+    group = index * config.num_layer_groups // config.num_hidden_layers
 
     def product(x: Array, name: str) -> Array:
-        return linear(x, w[f"layers.{index}.{name}.weight"], w[f"layers.{index}.{name}.bias"])
+        return linear(x, w[f"layers.{group}.{name}.weight"], w[f"layers.{group}.{name}.bias"])
 
     def norm(x: Array, name: str) -> Array:
-        gamma, beta = w[f"layers.{index}.{name}.gamma"], w[f"layers.{index}.{name}.beta"]
+        gamma, beta = w[f"layers.{group}.{name}.gamma"], w[f"layers.{group}.{name}.beta"]
         return layer_norm(x, gamma, beta, config.layer_norm_eps)
 
     heads = config.num_attention_heads
     query, key, value = (
         np.split(product(x, name), heads, axis=-1) for name in ("query", "key", "value")
     )  # N times (T, D)
+    biases = relative_bias(len(x), config, w) + bias
     contexts, probabilities = zip(
-        *(attention(*head, bias) for head in zip(query, key, value, strict=True)), strict=True
+        *(attention(*head) for head in zip(query, key, value, biases, strict=True)), strict=True
     )
     context = np.concatenate(contexts, axis=-1)
     x = norm(product(context, "output") + x, "attention_norm")
@@ -128,40 +149,12 @@ def hidden_states(  # noqa: PLR0917
     counts = np.ones(len(ids), bool) if mask is None else mask != 0
     # No token attends to one that does not count; where none does, all scores lose the same.
     bias = np.where(counts | ~counts.any(), np.float32(0), np.float32(-np.inf))
-    states, attentions = [embed(ids, type_ids, config, w)], []
+    states, attentions = [embed(ids, type_ids, config, w, compute_type)], []
     for index in range(config.num_hidden_layers):
         x, probabilities = layer(states[-1], index, config, w, compute_type, bias)
         states.append(x)
         attentions.append(probabilities)
     return states, attentions
-
-
-def pool(x: Array, pooling: str, skip: int = 0, mask: NDArray[np.uint8] | None = None) -> Array:
-    """One text's token vectors (T, H) as one vector (H,), without the first `skip` tokens.
-
-    All poolings but cls and lasttoken leave out the tokens whose mask is 0, too.
-    """
-    counts = np.arange(len(x)) >= skip
-    if mask is not None and pooling not in {"cls", "lasttoken"}:
-        counts &= mask != 0
-    weights = np.arange(1, len(x) + 1, dtype=np.float32)[counts, None]
-    x = x[counts]
-    if not len(x):
-        return np.zeros(x.shape[1], np.float32)
-    match pooling:
-        case "cls":
-            return x[0]
-        case "lasttoken":
-            return x[-1]
-        case "max":
-            return x.max(axis=0)
-        case "mean":
-            return x.mean(axis=0)
-        case "mean_sqrt_len":
-            return x.sum(axis=0) / np.float32(math.sqrt(len(x)))
-        case "weightedmean":
-            return (x * weights).sum(axis=0) / weights.sum()
-    raise ValueError(f"unknown pooling {pooling!r}")
 
 
 def normalize(x: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastbert.config import config_path
 from fastbert.json_files import JsonObject
 
 __all__ = ["PROBLEM_TYPES", "read_config_file", "read_labels", "read_problem_type"]
@@ -44,4 +45,4 @@ def read_problem_type(file: JsonObject) -> str | None:
 
 def read_config_file(directory: str) -> JsonObject:
     """config.json of a model directory, for what is not about the encoder."""
-    return JsonObject.read(Path(directory) / "config.json")
+    return JsonObject.read(config_path(Path(directory)))

@@ -10,9 +10,12 @@ from fastbert._native import _wordpiece
 from fastbert.tokenizer import Template, Tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from fastbert.wordpiece_files import WordPieceDefinition
+    from fastbert.tokenization.wordpiece_files import WordPieceDefinition
+    from fastbert.tokenizer import Tokens
 
 __all__ = ["WordPieceTokenizer"]
 
@@ -130,12 +133,28 @@ class WordPieceTokenizer(Tokenizer):
         found = self._added_contents.get(token_id)
         return self._vocabulary.id_to_token(token_id) if found is None else found
 
-    def _decode(self, ids: list[int]) -> str:
-        from fastbert.decoding import join_wordpieces
+    def tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Tokens joined to text, as `convert_tokens_to_string` of transformers does."""
+        from fastbert.tokenization.decoding import join_wordpieces
 
-        tokens = (self.id_to_token(token_id) for token_id in ids)
         prefix, cleanup = self._decoder
-        return join_wordpieces([t for t in tokens if t is not None], prefix, cleanup=cleanup)
+        return join_wordpieces(tokens, prefix, cleanup=cleanup)
+
+    def word_starts(self, texts: Sequence[str], tokens: Tokens) -> NDArray[np.bool_]:
+        """Whether each token is the first of a word; the ids alone tell."""
+        ids, places = np.unique(tokens.ids, return_inverse=True)
+        prefix = self.continuation_prefix
+        if prefix is None:
+            raise ValueError("this WordPiece vocabulary does not mark tokens that continue a word")
+        starts = [
+            i in self._added_contents or not token.startswith(prefix)
+            for i, token in zip(ids.tolist(), self.tokens(ids), strict=True)
+        ]
+        return np.array(starts, bool)[places]
+
+    def _decode(self, ids: list[int]) -> str:
+        tokens = (self.id_to_token(token_id) for token_id in ids)
+        return self.tokens_to_string([token for token in tokens if token is not None])
 
 
 def _max_id(definition: WordPieceDefinition) -> int:

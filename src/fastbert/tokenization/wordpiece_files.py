@@ -10,14 +10,8 @@ from typing import Any, NamedTuple
 from fastbert._native import _wordpiece
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
-from fastbert.post_processor import (
-    bert_templates,
-    get_templates,
-    roberta_switches,
-    roberta_templates,
-)
-from fastbert.tokenizer import Template
-from fastbert.tokenizer_config import (
+from fastbert.tokenization.casing import lowercase_of_vocabulary
+from fastbert.tokenization.config import (
     TokenizerConfig,
     added_entries,
     get,
@@ -25,6 +19,13 @@ from fastbert.tokenizer_config import (
     naming,
     require_type,
 )
+from fastbert.tokenization.post_processor import (
+    bert_templates,
+    get_templates,
+    roberta_switches,
+    roberta_templates,
+)
+from fastbert.tokenizer import Template
 
 __all__ = ["AddedToken", "WordPieceDefinition", "read_tokenizer_json", "read_vocab_txt"]
 
@@ -106,9 +107,12 @@ def read_vocab_txt(path: Path, config: TokenizerConfig) -> WordPieceDefinition:
     Raises:
         ConfigError: if it is damaged, or the configuration names another kind of tokenizer.
     """
-    with naming(config.path):
-        switches = _read_config_switches(config.fields)
     text = _read_bytes(path)
+    fields = config.fields
+    if not config.path.is_file():
+        fields = {"do_lower_case": lowercase_of_vocabulary(path, text)}
+    with naming(config.path):
+        switches = _read_config_switches(fields)
     with naming(path):
         return WordPieceDefinition(config=config, **switches, **_read_vocab_txt(text, config))
 

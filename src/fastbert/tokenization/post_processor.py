@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastbert.json_files import shown
+from fastbert.tokenization.config import get, get_id, require_type
 from fastbert.tokenizer import Template
-from fastbert.tokenizer_config import get, get_id, require_type
 
 __all__ = ["bert_templates", "get_templates", "roberta_switches", "roberta_templates"]
 

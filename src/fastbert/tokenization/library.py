@@ -11,9 +11,9 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from fastbert.post_processor import get_templates
+from fastbert.tokenization.config import TokenizerConfig, get, require_type
+from fastbert.tokenization.post_processor import get_templates
 from fastbert.tokenizer import Template, Tokenizer, Tokens
-from fastbert.tokenizer_config import TokenizerConfig, get, require_type
 
 __all__ = ["LibraryTokenizer"]
 
@@ -102,6 +102,22 @@ class LibraryTokenizer(Tokenizer):
     def id_to_token(self, token_id: int) -> str | None:
         """The token with an id, or None when no token has it."""
         return self._library.id_to_token(token_id) if 0 <= token_id < 2**31 else None
+
+    def tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Tokens joined to text, as `convert_tokens_to_string` of transformers does."""
+        decoder = self._library.decoder
+        return " ".join(tokens) if decoder is None else str(decoder.decode(list(tokens)))
+
+    def word_starts(self, texts: Sequence[str], tokens: Tokens) -> NDArray[np.bool_]:
+        """Whether each token is the first of a word, which the library is asked for again."""
+        encodings = self._library.encode_batch(
+            list(map(_readable, texts)), add_special_tokens=False
+        )
+        words = np.array([word for encoding in encodings for word in encoding.word_ids], np.int64)
+        starts = np.ones(len(words), bool)
+        starts[1:] = words[1:] != words[:-1]
+        starts[tokens.offsets[:-1][np.diff(tokens.offsets) > 0]] = True
+        return starts
 
     def _decode(self, ids: list[int]) -> str:
         return self._library.decode(ids, skip_special_tokens=False)

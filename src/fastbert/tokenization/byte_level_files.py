@@ -7,7 +7,7 @@ from typing import Any
 
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject, shown
-from fastbert.tokenizer_config import TokenizerConfig, added_entries, get_optional_bool, naming
+from fastbert.tokenization.config import TokenizerConfig, added_entries, get_optional_bool, naming
 
 __all__ = ["read_merges"]
 

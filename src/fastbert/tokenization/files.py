@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject
-from fastbert.tokenizer_config import (
+from fastbert.tokenization.config import (
     TokenizerConfig,
     UnsupportedError,
     naming,
@@ -46,8 +46,8 @@ def read_tokenizer(directory: Path) -> Tokenizer:
 
 
 def _from_tokenizer_json(path: Path, config: TokenizerConfig) -> Tokenizer:
-    from fastbert.wordpiece import WordPieceTokenizer
-    from fastbert.wordpiece_files import read_tokenizer_json
+    from fastbert.tokenization.wordpiece import WordPieceTokenizer
+    from fastbert.tokenization.wordpiece_files import read_tokenizer_json
 
     # A check for duplicate keys would take longer than the rest of the reading.
     root = JsonObject.read(path, max_bytes=_MAX_BYTES, unique_keys=False).fields
@@ -59,8 +59,8 @@ def _from_tokenizer_json(path: Path, config: TokenizerConfig) -> Tokenizer:
 
 
 def _from_vocab_txt(path: Path, config: TokenizerConfig) -> Tokenizer:
-    from fastbert.wordpiece import WordPieceTokenizer
-    from fastbert.wordpiece_files import read_vocab_txt
+    from fastbert.tokenization.wordpiece import WordPieceTokenizer
+    from fastbert.tokenization.wordpiece_files import read_vocab_txt
 
     definition = read_vocab_txt(path, config)
     with naming(path):
@@ -68,7 +68,7 @@ def _from_vocab_txt(path: Path, config: TokenizerConfig) -> Tokenizer:
 
 
 def _from_merges(path: Path, config: TokenizerConfig) -> Tokenizer:
-    from fastbert.byte_level_files import read_merges
+    from fastbert.tokenization.byte_level_files import read_merges
 
     root = read_merges(path, config)
     with naming(path):
@@ -78,7 +78,7 @@ def _from_merges(path: Path, config: TokenizerConfig) -> Tokenizer:
 def _from_library(root: Mapping[str, Any], config: TokenizerConfig, reason: str) -> Tokenizer:
     """The tokenizer of a tokenizer.json, or of the same content made of other files."""
     try:
-        from fastbert.library_tokenizer import LibraryTokenizer
+        from fastbert.tokenization.library import LibraryTokenizer
     except ImportError:
         raise ImportError(
             f'{reason}; other tokenizers need pip install "fastbert[tokenizers]"'

@@ -1,0 +1,1 @@
+"""The two kinds of `Tokenizer`, and the files that describe them."""

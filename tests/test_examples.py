@@ -1,0 +1,57 @@
+"""Every example runs, and prints what its docstring shows.
+
+The figures there have two places, and none is nearer than 1e-4 to where it would be rounded the
+other way: instruction sets differ by 1e-6.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from fastbert.api import DEFAULT_MODEL
+from fastbert.errors import ModelNotFoundError
+from fastbert.hub import resolve
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def _default_model():
+    try:
+        resolve(DEFAULT_MODEL)
+    except ModelNotFoundError as error:
+        pytest.skip(f"the default model cannot be had: {error}")
+
+
+def shown(path):
+    """What the docstring says that the example prints: its indented end."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    _, output = docstring.split(":\n\n", maxsplit=1)
+    return textwrap.dedent(output).strip().splitlines()
+
+
+@pytest.mark.usefixtures("_default_model")
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_prints_what_it_shows(path):
+    if "sklearn" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("sklearn", reason="the example needs scikit-learn")
+    result = subprocess.run(
+        [sys.executable, os.fspath(path)],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert textwrap.dedent(result.stdout).strip().splitlines() == shown(path)
+
+
+def test_examples_are_there():
+    assert len(EXAMPLES) >= 5
