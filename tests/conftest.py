@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import bert_tiny
 import pytest
 from tiny import write_model
 
@@ -25,3 +26,9 @@ def tiny_model(tmp_path_factory):
     `tiny.write_model` writes others.
     """
     return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def pretrained_model(tmp_path_factory):
+    """The directory of a pretrained BERT with a masked-language head: 2 layers, hidden 128."""
+    return bert_tiny.download(tmp_path_factory.mktemp("bert-tiny"))

@@ -58,6 +58,18 @@ def test_a_row_of_a_product_does_not_depend_on_the_others(isa, rng):
     np.testing.assert_array_equal(linear.forward(x[::-1].copy(), threads=3), together[::-1])
 
 
+@pytest.mark.parametrize("compute_type", _core.compute_types())
+@pytest.mark.parametrize("outputs", [1, 4001, 4096])
+def test_threads_share_the_panels_of_few_rows(isa, compute_type, outputs, rng):
+    x, weight, bias = normal(rng, 200, 192), normal(rng, outputs, 192), normal(rng, outputs)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type)
+    together = linear.forward(x, activation="gelu", threads=2)
+    for rows in (1, 5, 60):
+        for threads in (1, 2, 3):
+            alone = linear.forward(x[:rows].copy(), activation="gelu", threads=threads)
+            np.testing.assert_array_equal(alone, together[:rows])
+
+
 @pytest.mark.parametrize("name", sorted(reference.ACTIVATIONS))
 def test_activation_agrees_with_reference(kernels, name):
     x = np.concatenate([np.linspace(-30, 30, 60001), np.linspace(-1e-3, 1e-3, 999), [0, -0.0]])

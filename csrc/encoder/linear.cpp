@@ -9,6 +9,9 @@
 namespace fastbert {
 namespace {
 
+// Rows that forward() computes at once, in tiles; of fewer, it shares out the panels.
+constexpr std::size_t kTilesOfRows = 8;
+
 // What forward_max() multiplies with at once stays in L2, with the rows that pass over it and their
 // products: 95 % of the peak with 768 inputs and 1 MB of L2. See docs/performance.md.
 constexpr std::size_t kPanelBytes = 512 << 10;
@@ -79,24 +82,41 @@ Linear::Linear(const KernelTable& kernels, ComputeType type, const LinearWeights
 void Linear::forward(const float* x, std::size_t rows, float* y, Activation activation,
                      int threads) const {
   if (rows == 0) return;
-  const std::size_t outputs = packed_.outputs;
-  const std::size_t width = packed_.panel_count * kernels_.panel_columns;
+  const std::size_t outputs = packed_.outputs, columns = kernels_.panel_columns;
+  const std::size_t panels = packed_.panel_count, width = panels * columns;
   // The kernel writes whole panels: straight into y if they fit, else by way of wider rows.
   const Buffer<float> wide = width == outputs ? nullptr : allocate<float>(rows * width);
   float* const target = wide ? wide.get() : y;
   const Rows taken(*this, rows);
-  parallel_for(rows, kernels_.tile_rows * 8, threads,
-               [&](std::size_t begin, std::size_t end) noexcept {
-                 const std::size_t count = end - begin;
-                 taken.take(x, begin, count);
-                 float* const products = target + begin * width;
-                 multiply(kernels_, type_, packed_, taken.from(begin), products, width,
-                          {0, count, 0, packed_.panel_count}, activation);
-                 if (type_ == ComputeType::int8)
-                   kernels_.activate({activation, products, width, count, width});
-                 for (std::size_t r = begin; wide && r < end; ++r)
-                   std::copy_n(target + r * width, outputs, y + r * outputs);
-               });
+
+  const auto compute = [&](std::size_t row, std::size_t count, std::size_t panel_begin,
+                           std::size_t panel_end) noexcept {
+    float* const products = target + row * width;
+    multiply(kernels_, type_, packed_, taken.from(row), products, width,
+             {0, count, panel_begin, panel_end}, activation);
+    const std::size_t begin = panel_begin * columns, end = panel_end * columns;
+    if (type_ == ComputeType::int8)
+      kernels_.activate({activation, products + begin, width, count, end - begin});
+    for (std::size_t r = 0; wide && r < count; ++r)
+      std::copy(products + r * width + begin, products + r * width + std::min(end, outputs),
+                y + (row + r) * outputs + begin);
+  };
+  const std::size_t height = kernels_.tile_rows * kTilesOfRows;
+  if (rows > height)
+    return parallel_for(rows, height, threads, [&](std::size_t begin, std::size_t end) noexcept {
+      taken.take(x, begin, end - begin);
+      compute(begin, end - begin, 0, panels);
+    });
+  // Few rows wait for the weights, all of them for every row: each thread reads its own part.
+  taken.take(x, 0, rows);
+  parallel_for(panels, panels_at_once(), threads,
+               [&](std::size_t begin, std::size_t end) noexcept { compute(0, rows, begin, end); });
+}
+
+std::size_t Linear::panels_at_once() const {
+  const Packing packing(kernels_, type_);
+  const std::size_t bytes = packing.bytes(kernels_.panel_columns, packed_.inputs);
+  return std::max<std::size_t>(1, kPanelBytes / bytes);
 }
 
 // Rows outside, in few tiles, panels inside: the panels of a piece of work come from memory once,
@@ -109,8 +129,7 @@ void Linear::forward_max(const float* x, const std::int32_t* offsets, std::size_
   const ThreadGrant grant(threads, static_cast<int>(std::min<std::size_t>(panels, kMostThreads)));
   const std::size_t members = grant.count(), height = kTilesAtOnce * kernels_.tile_rows;
   const std::size_t most = std::max<std::size_t>(1, (panels + members - 1) / members);
-  const std::size_t group =
-      std::clamp<std::size_t>(kPanelBytes / packing.bytes(columns, packed_.inputs), 1, most);
+  const std::size_t group = std::min(panels_at_once(), most);
   const std::size_t stride = row_stride(group * columns);
   const Rows taken(*this, rows);
   const Buffer<float> scratch = allocate<float>(members * height * stride);

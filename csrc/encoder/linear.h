@@ -32,6 +32,9 @@ class Linear {
  private:
   class Rows;
 
+  // How many panels a thread reads before it looks for more.
+  std::size_t panels_at_once() const;
+
   const KernelTable& kernels_;
   ComputeType type_;
   Buffer<std::byte> storage_;

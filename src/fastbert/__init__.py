@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
+    from fastbert.sparse_vectors import SparseVector, SparseVectors
     from fastbert.search import (
         community_detection,
         paraphrase_mining,
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     )
     from fastbert.tasks import load_task
     from fastbert.tasks.cross_encoder import CrossEncoder
+    from fastbert.tasks.fill_mask import FillMask
     from fastbert.tasks.next_sentence import NextSentence
+    from fastbert.tasks.sparse_encoder import SparseEncoder
     from fastbert.tasks.question_answerer import QuestionAnswerer
     from fastbert.tasks.text_classifier import TextClassifier
     from fastbert.tasks.token_classifier import TokenClassifier
@@ -34,9 +37,13 @@ __all__ = [
     "ConfigError",
     "CrossEncoder",
     "Encoder",
+    "FillMask",
     "ModelNotFoundError",
     "NextSentence",
     "Profile",
+    "SparseEncoder",
+    "SparseVector",
+    "SparseVectors",
     "QuestionAnswerer",
     "TextClassifier",
     "TokenClassifier",
@@ -63,9 +70,13 @@ _HOMES = {
     "ConfigError": "errors",
     "CrossEncoder": "tasks.cross_encoder",
     "Encoder": "encoder",
+    "FillMask": "tasks.fill_mask",
     "ModelNotFoundError": "errors",
     "NextSentence": "tasks.next_sentence",
     "Profile": "profiling",
+    "SparseEncoder": "tasks.sparse_encoder",
+    "SparseVector": "sparse_vectors",
+    "SparseVectors": "sparse_vectors",
     "QuestionAnswerer": "tasks.question_answerer",
     "TextClassifier": "tasks.text_classifier",
     "TokenClassifier": "tasks.token_classifier",

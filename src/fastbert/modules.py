@@ -20,10 +20,12 @@ __all__ = [
     "LayerNorm",
     "Normalize",
     "SentenceModules",
+    "inside",
     "list_modules",
     "plain_modules",
     "read_modules",
     "read_prompts",
+    "read_sentence_config",
     "read_transformer",
 ]
 
@@ -67,7 +69,7 @@ def read_modules(directory: str | PathLike[str]) -> SentenceModules:
         entries = [("Transformer", directory)]
     transformer = entries[0][1]
     max_seq_length, do_lower_case = read_transformer(transformer)
-    prompts, default_prompt_name, similarity = _read_sentence_config(directory)
+    prompts, default_prompt_name, similarity = read_sentence_config(directory)
     pooling = _read_pooling(entries[1][1]) if len(entries) > 1 else _Pooling()
     return SentenceModules(
         transformer=os.fspath(transformer),
@@ -131,10 +133,18 @@ def _module_entry(directory: Path, entry: JsonObject, supported: Sequence[str]) 
     kind = entry.text("type").rpartition(".")[2]
     if kind not in supported:
         raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
-    path = PurePosixPath(entry.text("path", ""))
-    if path.is_absolute() or ".." in path.parts or "\0" in str(path):
+    folder = inside(directory, entry.text("path", ""))
+    if folder is None:
         raise entry.error("path", "a folder inside the model directory")
-    return kind, directory / path
+    return kind, folder
+
+
+def inside(directory: Path, folder: str) -> Path | None:
+    """A folder of a model directory; None if it would lie outside."""
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts or "\0" in folder:
+        return None
+    return directory / path
 
 
 def read_transformer(directory: Path) -> tuple[int | None, bool]:
@@ -179,13 +189,16 @@ def _pooling_modes(file: JsonObject) -> tuple[str, ...]:
     return tuple(modes)
 
 
-def _read_sentence_config(directory: Path) -> tuple[dict[str, str], str | None, str]:
+def read_sentence_config(
+    directory: Path, similarity: str = "cosine"
+) -> tuple[dict[str, str], str | None, str]:
+    """Prompts, the name of the usual one or None, and a similarity if the directory has none."""
     path = directory / "config_sentence_transformers.json"
     if not path.exists():
-        return {}, None, "cosine"
+        return {}, None, similarity
     file = JsonObject.read(path)
     prompts, default = read_prompts(file)
-    similarity = file.text("similarity_fn_name", "cosine")
+    similarity = file.text("similarity_fn_name", similarity)
     if similarity not in SIMILARITIES:
         raise file.error("similarity_fn_name", f"one of {', '.join(SIMILARITIES)}")
     return prompts, default, similarity

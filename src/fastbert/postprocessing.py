@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # (texts, width before) and a number of threads, 0 for all, to (texts, width after).
     Step = Callable[[Array, int], Array]
 
-__all__ = ["normalize", "prepare"]
+__all__ = ["DenseStep", "normalize", "prepare"]
 
 
 def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads: int) -> list[Step]:
@@ -32,13 +32,32 @@ def prepare(modules: Iterable[Dense | LayerNorm | Normalize], isa: str, threads:
 
 def _step(module: Dense | LayerNorm | Normalize, isa: str, threads: int) -> Step:
     if isinstance(module, Dense):
-        bias = np.zeros(len(module.weight), np.float32) if module.bias is None else module.bias
-        linear = _core.Linear(module.weight, bias, isa=isa, threads=threads)
-        return lambda x, threads: linear.forward(x, activation=module.activation, threads=threads)
+        return DenseStep(module, isa, threads)
     if isinstance(module, LayerNorm):
         kernels = _core.kernels(isa)
         return lambda x, _: kernels.layer_norm(x, module.gamma, module.beta, module.eps)
     return normalize
+
+
+class DenseStep:
+    """A linear layer with its activation."""
+
+    def __init__(self, module: Dense, isa: str, threads: int) -> None:
+        bias = np.zeros(len(module.weight), np.float32) if module.bias is None else module.bias
+        self._linear = _core.Linear(module.weight, bias, isa=isa, threads=threads)
+        self._activation = module.activation
+
+    def __call__(self, x: Array, threads: int) -> Array:
+        """(rows, inputs) to (rows, outputs)."""
+        return self._linear.forward(x, activation=self._activation, threads=threads)
+
+    def maxima(self, x: Array, offsets: NDArray[np.int32], threads: int) -> Array:
+        """The largest output of every text over its rows of x, before the activation.
+
+        (rows, inputs) and offsets (texts + 1,) to (texts, outputs), which is all there ever is of
+        (rows, outputs).
+        """
+        return self._linear.forward_max(x, offsets, threads=threads)
 
 
 def normalize(x: Array, _threads: int = 0) -> Array:

@@ -23,11 +23,12 @@ from fastbert.progress import logs_info, progress
 from fastbert.tasks.labels import read_config_file, read_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
+    from fastbert.batches import Batch
     from fastbert.tokenizer import Tokens
 
     Array = NDArray[np.float32]
@@ -147,6 +148,16 @@ class TaskModel:
         """How many scores the head must give; None takes what it gives."""
         return None
 
+    # --- from texts to tokens ---
+
+    def _tokens(self, texts: Sequence[str], on_overflow: OnOverflow, threads: int | None) -> Tokens:
+        """The tokens of each text, as many as `max_length` allows."""
+        tokens = self.tokenizer.encode_batch(
+            texts, max_length=self.max_length, threads=threads or self.threads
+        )
+        self._check_lengths(tokens, on_overflow, lambda i: f"text {i}")
+        return tokens
+
     # --- from tokens to scores ---
 
     def _scores(
@@ -172,7 +183,7 @@ class TaskModel:
         """
         poolings = ("cls",) if pooled else ()
         states = self._states(tokens, poolings, threads, batch_size, show_progress_bar)
-        parts = [self._apply_head(x, threads) for x in states]
+        parts = [self._apply_head(x, threads) for _, x in states]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _apply_head(self, x: Array, threads: int | None) -> Array:
@@ -187,7 +198,7 @@ class TaskModel:
         threads: int | None,
         batch_size: int | None = None,
         show_progress_bar: bool | None = False,
-    ) -> Iterator[Array]:
+    ) -> Iterator[tuple[Batch, Array]]:
         """What the encoder makes of the tokens, one native call after the other."""
         check_positive("batch_size", batch_size)
         check_threads(threads)
@@ -200,29 +211,32 @@ class TaskModel:
                 types = None
                 if type_ids is not None:
                     types = type_ids[batch.first_token : batch.first_token + len(batch.ids)]
-                yield self._native.forward(
+                states = self._native.forward(
                     batch.ids,
                     batch.offsets,
                     type_ids=types,
                     poolings=poolings,
                     threads=threads or self.threads or 0,
                 )
+                yield batch, states
                 bar.update(batch.count)
         if self._mapped is not None and self._mapped.count_call():
             self._mapped = None
 
     def _check_lengths(
-        self, tokens: Tokens, on_overflow: OnOverflow, describe: Callable[[int], str]
+        self,
+        tokens: Tokens,
+        on_overflow: OnOverflow,
+        describe: Callable[[int], str],
+        max_length: int | None = None,
     ) -> None:
         """Refuse an input that is cut, or say so once per model; `describe` names the i-th one."""
         check_choice("on_overflow", on_overflow, OVERFLOWS)
-        if tokens.lengths.max(initial=0) <= self.max_length:
+        limit = max_length or self.max_length
+        if tokens.lengths.max(initial=0) <= limit:
             return
-        index = int(np.argmax(tokens.lengths > self.max_length))
-        fact = (
-            f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is "
-            f"{self.max_length}"
-        )
+        index = int(np.argmax(tokens.lengths > limit))
+        fact = f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is {limit}"
         if on_overflow == "error":
             raise ValueError(fact)
         if not self._warned_about_length:
