@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from fastbert.errors import ConfigError, ModelNotFoundError, WeightsError
     from fastbert.profiling import Profile
     from fastbert.quantization import quantize_embeddings
-    from fastbert.sparse_vectors import SparseVector, SparseVectors
     from fastbert.search import (
         community_detection,
         paraphrase_mining,
         paraphrase_mining_embeddings,
         semantic_search,
     )
+    from fastbert.sparse_vectors import SparseVector, SparseVectors
     from fastbert.tasks import load_task
     from fastbert.tasks.cross_encoder import CrossEncoder
     from fastbert.tasks.fill_mask import FillMask
     from fastbert.tasks.next_sentence import NextSentence
-    from fastbert.tasks.sparse_encoder import SparseEncoder
     from fastbert.tasks.question_answerer import QuestionAnswerer
+    from fastbert.tasks.sparse_encoder import SparseEncoder
     from fastbert.tasks.text_classifier import TextClassifier
     from fastbert.tasks.token_classifier import TokenClassifier
     from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
@@ -41,10 +41,10 @@ __all__ = [
     "ModelNotFoundError",
     "NextSentence",
     "Profile",
+    "QuestionAnswerer",
     "SparseEncoder",
     "SparseVector",
     "SparseVectors",
-    "QuestionAnswerer",
     "TextClassifier",
     "TokenClassifier",
     "Tokenizer",
