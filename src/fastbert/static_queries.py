@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fastbert.checkpoints import open_checkpoint, read_float32
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject
 from fastbert.sparse_vectors import SparseVectors
 from fastbert.tokenizer import Tokenizer, Tokens
-from fastbert.weights import open_checkpoint, read_float32
 
 __all__ = ["StaticQueries"]
 
