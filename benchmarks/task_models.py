@@ -29,7 +29,8 @@ def write(directory, model, head, labels):
     config["label2id"] = {label: i for i, label in enumerate(labels)}
     write_json(directory / "config.json", config)
     tensors = {f"bert.{name}": file[name] for name, file in open_checkpoint(model).items()}
-    own = head_tensors(head, config, len(labels))
+    outputs = config["vocab_size"] if head == "masked_lm" else len(labels)
+    own = head_tensors(head, config, outputs)
     tensors |= {f"bert.{n}" if n.startswith("pooler.") else n: own[n] for n in own}
     write_safetensors(directory / "model.safetensors", tensors, {"format": "pt"})
     for name in _TOKENIZER_FILES:
