@@ -13,6 +13,7 @@ import fastbert
 from fastbert import cli, cli_tasks
 from fastbert.tasks import TASKS
 from fastbert.tasks.cross_encoder import CrossEncoder
+from fastbert.tasks.entities import STRATEGIES
 from fastbert.tasks.text_classifier import TextClassifier
 from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
 
@@ -83,6 +84,22 @@ def test_classify_prints_json(run, directory):
     result = run("classify", directory, *TEXTS, "--top-k", "2", "--json", "--threads", "1")
     assert json_lines(result) == expected
     assert "忘记" in result.out
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_options_may_stand_anywhere(run, directory, place):
+    arguments = [directory, "hello", "the cat"]
+    arguments[place:place] = ["--threads", "1"]
+    assert run("classify", *arguments) == run("classify", directory, "hello", "the cat")
+
+
+def test_unknown_options_are_refused(run, directory):
+    with pytest.raises(SystemExit):
+        run("classify", directory, "hello", "--colour")
+
+
+def test_strategies_are_those_of_the_task():
+    assert set(cli_tasks._AGGREGATIONS) == set(STRATEGIES)
 
 
 def test_classify_takes_pairs(run, directory):

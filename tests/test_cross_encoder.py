@@ -183,7 +183,8 @@ def test_too_long_pairs_are_cut_or_refused(directory):
 @pytest.mark.parametrize(
     ("pairs", "reason"),
     [
-        ("ab", r"pairs\[0\] is 'a', but must be a pair of str"),
+        ("ab", "pairs is a str, but must be a pair of texts or a list of pairs"),
+        (3, "pairs is a int, but must be"),
         (("a", "b", "c"), "pairs is .*, but must be a pair of str"),
         ([("a", "b"), ("c", 1)], r"pairs\[1\] is \('c', 1\)"),
     ],
@@ -221,3 +222,21 @@ def test_pickled_model_gives_the_same(directory):
     again = pickle.loads(pickle.dumps(model))
     assert (again.activation_fn, again.prompts, again.max_length) == (np.tanh, model.prompts, 30)
     np.testing.assert_array_equal(again.predict(PAIRS), model.predict(PAIRS))
+
+
+def test_pairs_may_be_the_rows_of_an_array(model):
+    pairs = [("hello", "the cat"), ("dog", "")]
+    np.testing.assert_array_equal(model.predict(np.array(pairs)), model.predict(pairs))
+
+
+def test_an_activation_keeps_the_shape(model):
+    with pytest.raises(ValueError, match="must keep the shape"):
+        model.predict([("a", "b")], activation_fn=np.sum)
+    with pytest.raises(ValueError, match="activation_fn is 3, but must be one of"):
+        model.predict([("a", "b")], activation_fn=3)
+
+
+def test_prompts_are_texts(tmp_path):
+    directory = write_model(tmp_path, head="sequence_classification", labels=["x"])
+    with pytest.raises(TypeError, match="the prompt 'a' is a int, but must be a str"):
+        CrossEncoder(directory, prompts={"a": 3})

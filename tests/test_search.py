@@ -274,3 +274,14 @@ def test_counts_must_be_positive_integers(name, value):
 def test_bad_arguments_are_one_sentence(call, reason):
     with pytest.raises(ValueError, match=reason):
         call()
+
+
+def test_one_text_is_no_list_of_sentences():
+    with pytest.raises(TypeError, match="sentences is a str, but must be a list of str"):
+        fastbert.paraphrase_mining(None, "hello")
+
+
+@pytest.mark.parametrize("threshold", ["x", float("nan")])
+def test_a_threshold_is_a_finite_number(threshold):
+    with pytest.raises(ValueError, match=r"threshold is .*, but must be a finite number"):
+        fastbert.community_detection(np.eye(3, dtype=np.float32), threshold=threshold)

@@ -223,3 +223,17 @@ def test_bad_arguments(ner, texts, options, error, message):
 def test_pickled(ner):
     again = pickle.loads(pickle.dumps(ner))
     assert again(TEXTS[1]) == ner(TEXTS[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ignore_labels": "O"}, "ignore_labels is 'O', but must be a list of labels"),
+        ({"ignore_labels": None}, "ignore_labels is None, but must be a list of labels"),
+        ({"delimiter": 3}, "delimiter is 3, but must be a str"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(tmp_path, options, message):
+    model = fastbert.TokenClassifier(write_model(tmp_path, head="token_classification"))
+    with pytest.raises(TypeError, match=message):
+        model("hello", **options)

@@ -26,6 +26,7 @@ from fastbert.checkpoints import read_float32
 from fastbert.checkpoints.pickles import Call, Name, Reference, parse_pickle
 from fastbert.checkpoints.torch_pickle import open_torch
 from fastbert.errors import WeightsError
+from fastbert.json_files import shown
 
 FORMS = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 VALUES = np.arange(6, dtype=np.float32)
@@ -286,7 +287,10 @@ PICKLES = {
     "endless name": (b"cos", "is cut short"),
     "name kind": (b"NN\x93.", "has the name None, expected a string"),
     "key kind": (b"}]Ns.", r"has the key \[\], expected a string or a number"),
-    "deep key": (b"}" + b")" + b"\x85" * 100_000 + b"Ns.", "has the key a deeply nested value"),
+    "deep key": (
+        b"}" + b")" + b"\x85" * 100_000 + b"Ns.",
+        r"has the key \(\(\(\(\(\.\.\.\),\),\),\),\)",
+    ),
     "odd items": (b"}(Nu.", "puts 1 keys and values into"),
     "set a list": (b"]NNs.", r"puts 2 keys and values into \[\]"),
     "append to a dictionary": (b"}Na.", r"appends to \{\}, expected a list"),
@@ -303,6 +307,13 @@ def test_impossible_pickle_is_refused_in_one_sentence(tmp_path, content, reason)
 
 def test_large_memo_index_takes_no_memory():
     assert parse_pickle(b"Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.").value is None
+
+
+def test_value_that_holds_itself_often_is_described_in_short():
+    # 2^40 references to one empty tuple, in some 200 bytes.
+    doubled = b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(40))
+    value = parse_pickle(b"\x80\x02)q\0" + doubled + b".").value
+    assert len(shown(value)) <= 80
 
 
 def test_deep_value_is_described():

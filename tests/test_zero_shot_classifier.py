@@ -102,3 +102,12 @@ def test_last_label_counts_when_none_entails(tmp_path):
 def test_bad_arguments_are_refused(classifier, labels, options, reason):
     with pytest.raises(ValueError, match=reason):
         classifier("text", labels, **options)
+
+
+@pytest.mark.parametrize("template", [3, "{.x}", "no place"])
+def test_a_template_has_a_place_for_the_label(tmp_path, template):
+    labels = ["contradiction", "entailment"]
+    directory = write_model(tmp_path, head="sequence_classification", labels=labels)
+    model = ZeroShotClassifier(directory)
+    with pytest.raises(ValueError, match=r"hypothesis_template is .*, but must have"):
+        model("hello", ["a"], hypothesis_template=template)

@@ -35,7 +35,7 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -52,6 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"fastbert: error: {error}", file=sys.stderr)
         return _USAGE_ERROR
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments, with texts wherever they stand.
+
+    argparse gives texts that may be missing nothing as soon as it meets an option behind what comes
+    before them, and then does not know what to do with those that follow.
+    """
+    parser = _parser()
+    arguments, left = parser.parse_known_args(argv)
+    if left:
+        unknown = [text for text in left if text.startswith("-") and text != "-"]
+        if unknown or not isinstance(getattr(arguments, "texts", None), list):
+            parser.error(f"unrecognized arguments: {' '.join(left)}")
+        arguments.texts += left
+    return arguments
 
 
 def _show_warning(  # noqa: PLR0917 (the signature of warnings.showwarning)

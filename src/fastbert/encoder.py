@@ -110,7 +110,7 @@ class Encoder:
             self._named_prompt(self.default_prompt_name)
         self.similarity_fn_name = self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
-        self._mapped = MappedWeights(self._native.packed) if files.maps_packed else None
+        self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
         self._warned_about_length = False
 
@@ -328,8 +328,8 @@ class Encoder:
             outputs = quantize_embeddings(outputs[0] if inputs.single else outputs, precision)
         elif inputs.single:
             outputs = outputs[0]
-        if self._mapped is not None and self._mapped.count_call():
-            self._mapped = None
+        if self._mapped.in_file:
+            self._mapped.count_call()
         return outputs
 
     @overload
@@ -505,8 +505,8 @@ class Encoder:
         ids, offsets, longest = tokens
         if longest > limit or len(ids) > TOKENS_AT_ONCE or logs_info():
             return None
-        if self._mapped is not None and self._mapped.count_call():
-            self._mapped = None
+        if self._mapped.in_file:
+            self._mapped.count_call()
         vectors = self._native.forward(
             ids, offsets, poolings=self._modules.pooling, threads=threads
         )

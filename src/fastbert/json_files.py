@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,19 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
+# A file may hold a few lists that hold each other so often that their text would fill the memory.
+_brief = reprlib.Repr()
+_brief.maxlevel = 4
+_brief.maxlist = _brief.maxtuple = _brief.maxdict = _brief.maxset = _brief.maxfrozenset = 10
+_brief.maxstring = _brief.maxother = 400
+
+
 def shown(value: object, limit: int = 80) -> str:
     """The `repr` of a value from a file, short enough for an error message."""
     try:
-        text = repr(value)
+        text = _brief.repr(value)
     except ValueError:  # an int beyond sys.get_int_max_str_digits()
         return "a number of thousands of digits"
-    except RecursionError:
-        return "a deeply nested value"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

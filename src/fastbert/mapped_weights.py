@@ -19,15 +19,19 @@ _CALLS_ON_FILE = 50
 
 
 class MappedWeights:
-    """Counts the calls on mapped weights; whoever makes many gets them on huge pages."""
+    """Counts the calls on mapped weights; whoever makes many gets them on huge pages.
 
-    def __init__(self, packed: NDArray[np.uint8]) -> None:
+    Attributes:
+        in_file: whether they are still there; calls count no more when they are not.
+    """
+
+    def __init__(self, packed: NDArray[np.uint8], *, in_file: bool) -> None:
+        self.in_file = in_file
         self._packed = packed
         self._calls = itertools.count(1)  # one step for all threads, unlike += 1
 
-    def count_call(self) -> bool:
-        """Count one call; whether the weights have left the file, and calls count no more."""
-        if next(self._calls) != _CALLS_ON_FILE:
-            return False
-        _core.copy_to_huge_pages(self._packed)
-        return True
+    def count_call(self) -> None:
+        """Count one call; the one that is enough copies the weights."""
+        if next(self._calls) == _CALLS_ON_FILE:
+            _core.copy_to_huge_pages(self._packed)
+            self.in_file = False

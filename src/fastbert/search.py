@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastbert.arguments import as_texts, is_integer
 from fastbert.progress import progress
 from fastbert.similarity import Similarity, cos_sim, dot_score, similarity_function, unit
 
@@ -122,8 +123,10 @@ def paraphrase_mining(
     Raises:
         TypeError, ValueError: as `Encoder.encode` and `paraphrase_mining_embeddings` do.
     """
+    if isinstance(sentences, str):
+        raise TypeError("sentences is a str, but must be a list of str")
     embeddings = encoder.encode(
-        sentences,
+        as_texts(sentences, "sentences"),
         show_progress_bar=show_progress_bar,
         batch_size=batch_size,
         truncate_dim=truncate_dim,
@@ -225,6 +228,8 @@ def community_detection(
     """
     rows = unit(_rows("embeddings", embeddings))
     _check_counts(min_community_size=min_community_size, batch_size=batch_size)
+    if not isinstance(threshold, int | float | np.number) or not np.isfinite(threshold):
+        raise ValueError(f"threshold is {threshold!r}, but must be a finite number")
     sizes = np.zeros(len(rows), np.int64)
     with progress(
         len(rows), description="finding communities", unit="rows", enabled=show_progress_bar
@@ -353,5 +358,5 @@ def _score(score_function: str | Similarity) -> Similarity:
 
 def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
-        if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(f"{name} is {count!r}, but must be a positive integer")

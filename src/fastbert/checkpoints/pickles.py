@@ -46,7 +46,9 @@ class Call:
         self.items: dict[Any, object] = {}
 
     def __repr__(self) -> str:
-        return f"a call of {self.function!r}"
+        # Whatever is called may hold this call again, and again.
+        named = isinstance(self.function, Name)
+        return f"a call of {self.function!r}" if named else "a call of a value"
 
 
 class Reference(NamedTuple):

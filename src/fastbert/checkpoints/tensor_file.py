@@ -1,6 +1,6 @@
 """Tensors of one file as read-only arrays, views of a memory map wherever they lie as NumPy wants.
 
-Every format of checkpoints.py ends here: its reader finds out where the tensors lie, and has
+Every format of checkpoints/ ends here: its reader finds out where the tensors lie, and has
 checked that they lie inside of the file; what is done with the bytes is the same for all.
 """
 

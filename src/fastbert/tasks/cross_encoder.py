@@ -87,13 +87,18 @@ class CrossEncoder(SequenceModel, LabelledModel):
             ConfigError: if the directory names an activation that is not supported.
             ValueError: if `activation_fn` or `default_prompt_name` is not known.
         """
-        if isinstance(activation_fn, str):
+        if activation_fn is not None and not callable(activation_fn):
             check_choice("activation_fn", activation_fn, tuple(ACTIVATIONS))
         super().__init__(model, **options)
         if activation_fn is None:
             activation_fn = self._files.activation(self._config_file)
         self.activation_fn = activation_fn or ("sigmoid" if self.num_labels == 1 else "identity")
         self.prompts = {**self._files.prompts, **(prompts or {})}
+        for name, text in self.prompts.items():
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"the prompt {name!r} is a {type(text).__name__}, but must be a str"
+                )
         self.default_prompt_name = default_prompt_name or self._files.default_prompt_name
         self._prompt(None, self.default_prompt_name)
 
@@ -246,10 +251,16 @@ class CrossEncoder(SequenceModel, LabelledModel):
 
     def _activated(self, scores: Array, activation_fn: str | Activation | None) -> Array:
         chosen = self.activation_fn if activation_fn is None else activation_fn
-        if isinstance(chosen, str):
+        if not callable(chosen):
             check_choice("activation_fn", chosen, tuple(ACTIVATIONS))
             chosen = ACTIVATIONS[chosen]
-        return np.asarray(chosen(scores))
+        activated = np.asarray(chosen(scores))
+        if activated.shape != scores.shape:
+            raise ValueError(
+                f"activation_fn makes an array of shape {activated.shape} of scores of shape "
+                f"{scores.shape}, but must keep the shape"
+            )
+        return activated
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
         if prompt is not None:

@@ -43,9 +43,10 @@ def _task_of_modules(path: Path) -> str:
 
 
 def _task_of_config(file: JsonObject) -> str:
-    named = file.get("architectures")
-    listed = named if isinstance(named, list) else []
-    architectures = [name for name in listed if isinstance(name, str)]
+    listed = file.get("architectures", [])
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise file.error("architectures", "a list of names")
+    architectures = [str(name) for name in listed]
     for architecture in architectures:
         for task, entry in TASKS.items():
             if architecture.endswith(entry.suffixes):

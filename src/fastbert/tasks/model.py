@@ -109,7 +109,7 @@ class TaskModel:
             threads or 0,
         )
         self._native = files.native_encoder(compute_type, threads or 0)
-        self._mapped = MappedWeights(self._native.packed) if files.maps_packed else None
+        self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
         self._warned_about_length = False
 
     def __repr__(self) -> str:
@@ -220,8 +220,8 @@ class TaskModel:
                 )
                 yield batch, states
                 bar.update(batch.count)
-        if self._mapped is not None and self._mapped.count_call():
-            self._mapped = None
+        if self._mapped.in_file:
+            self._mapped.count_call()
 
     def _check_lengths(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastbert.arguments import as_texts, check_positive, is_integer
+from fastbert.arguments import as_list, as_texts, check_positive, is_integer
 from fastbert.callers import callers_level
 from fastbert.json_files import shown
 from fastbert.tasks.model import TaskModel
@@ -57,7 +57,7 @@ class QuestionAnswerer(TaskModel):
         handle_impossible_answer: bool = False,
         align_to_words: bool = True,
         batch_size: int | None = None,
-        show_progress_bar: bool | None = False,
+        show_progress_bar: bool | None = None,
         threads: int | None = None,
     ) -> Answer | list[Answer] | list[Answer | list[Answer]]:
         """Answer questions.
@@ -79,7 +79,7 @@ class QuestionAnswerer(TaskModel):
                 "no answer" has in a window.
             align_to_words: extend answers to whole words.
             batch_size: most windows of one native call; no result depends on it.
-            show_progress_bar: on stderr.
+            show_progress_bar: on stderr; None shows it when the logger "fastbert" is at INFO.
             threads: of this call.
 
         Returns:
@@ -285,7 +285,7 @@ def _examples(
         single = isinstance(question, Mapping)
         if isinstance(question, str):
             raise ValueError("question has no context")
-        examples = [question] if single else list(question)
+        examples = [question] if single else as_list(question, "question")
         for i, example in enumerate(examples):
             if not isinstance(example, Mapping) or not {"question", "context"} <= set(example):
                 raise ValueError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastbert.arguments import as_list
 from fastbert.json_files import shown
 from fastbert.tasks.model import TaskModel
 
@@ -74,5 +75,8 @@ def as_pair(pair: object, name: str) -> tuple[str, str]:
 
 def split_pairs(pairs: Sequence[Any], name: str = "pairs") -> tuple[list[str], list[str]]:
     """The first texts of pairs, and the second ones; TypeError if one is no pair of texts."""
-    checked = [as_pair(pair, f"{name}[{i}]") for i, pair in enumerate(pairs)]
+    if isinstance(pairs, str):
+        raise TypeError(f"{name} is a str, but must be a pair of texts or a list of pairs")
+    pairs = pairs.tolist() if isinstance(pairs, np.ndarray) else pairs
+    checked = [as_pair(pair, f"{name}[{i}]") for i, pair in enumerate(as_list(pairs, name))]
     return [first for first, _ in checked], [second for _, second in checked]

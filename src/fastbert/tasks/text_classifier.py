@@ -100,7 +100,7 @@ class TextClassifier(SequenceModel, LabelledModel):
             TypeError, ValueError: if an input is none of those above, or an argument is out of its
                 range.
         """
-        if top_k != "best":
+        if not isinstance(top_k, str):
             check_positive("top_k", top_k)
         scores = self.scores(
             texts,
@@ -112,7 +112,7 @@ class TextClassifier(SequenceModel, LabelledModel):
         )
         rows = np.atleast_2d(scores)
         single = _is_single(texts)
-        if top_k == "best":
+        if isinstance(top_k, str):
             best = [self._ranked(row, 1)[0] for row in rows]
             return best[0] if single and not isinstance(texts, str) else best
         ranked = [self._ranked(row, top_k) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import warnings
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from fastbert.tasks.probabilities import softmax
 from fastbert.windows import count_up, slide
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -67,7 +68,7 @@ class TokenClassifier(LabelledModel):
         is_split_into_words: bool = False,
         delimiter: str = " ",
         batch_size: int | None = None,
-        show_progress_bar: bool | None = False,
+        show_progress_bar: bool | None = None,
         threads: int | None = None,
         on_overflow: OnOverflow = "truncate",
     ) -> list[Entity] | list[list[Entity]]:
@@ -87,7 +88,7 @@ class TokenClassifier(LabelledModel):
             is_split_into_words: the texts are split already.
             delimiter: between such words in the text that `start` and `end` refer to.
             batch_size: most windows of one native call; no result depends on it.
-            show_progress_bar: on stderr.
+            show_progress_bar: on stderr; None shows it when the logger "fastbert" is at INFO.
             threads: of this call.
             on_overflow: what happens without `stride` to a text of more than `max_length` tokens:
                 "truncate" cuts it and warns once, "error" raises.
@@ -104,6 +105,10 @@ class TokenClassifier(LabelledModel):
         """
         check_choice("aggregation_strategy", aggregation_strategy, entities.STRATEGIES)
         self._check_stride(stride, aggregation_strategy)
+        if isinstance(ignore_labels, str) or not isinstance(ignore_labels, Collection):
+            raise TypeError(f"ignore_labels is {ignore_labels!r}, but must be a list of labels")
+        if not isinstance(delimiter, str):
+            raise TypeError(f"delimiter is {delimiter!r}, but must be a str")
         single, listed = _listed(texts, is_split_into_words)
         read = self._read(
             listed,
@@ -122,7 +127,7 @@ class TokenClassifier(LabelledModel):
         texts: str | Sequence[str],
         *,
         batch_size: int | None = None,
-        show_progress_bar: bool | None = False,
+        show_progress_bar: bool | None = None,
         threads: int | None = None,
         on_overflow: OnOverflow = "truncate",
     ) -> TokenScores | list[TokenScores]:

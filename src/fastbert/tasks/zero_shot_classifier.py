@@ -147,8 +147,8 @@ def _as_labels(labels: str | Sequence[str]) -> list[str]:
 def _fill(template: str, label: str) -> str:
     """The hypothesis that a label fits."""
     try:
-        hypothesis = template.format(label)
-    except (IndexError, KeyError, ValueError):
+        hypothesis = template.format(label) if isinstance(template, str) else template
+    except (AttributeError, IndexError, KeyError, ValueError):
         hypothesis = template
     if hypothesis == template:
         raise ValueError(f"hypothesis_template is {template!r}, but must have {{}} for a label")
@@ -156,9 +156,8 @@ def _fill(template: str, label: str) -> str:
 
 
 def _ranked(text: str, chances: Array, labels: list[str]) -> ZeroShotClassification:
-    order = np.argsort(chances, kind="stable")[
-        ::-1
-    ]  # of equal ones, the last first: the pipeline's
+    # Of equal ones the last comes first, as in the pipeline.
+    order = np.argsort(chances, kind="stable")[::-1]
     return {
         "sequence": text,
         "labels": [labels[i] for i in order.tolist()],
