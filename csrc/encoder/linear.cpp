@@ -19,7 +19,7 @@ constexpr std::size_t kTilesAtOnce = 4;
 
 // y[i] = the larger of x[i] and y[i], or NaN.
 void keep_larger(const float* x, std::size_t count, float* y) {
-  for (std::size_t i = 0; i < count; ++i) y[i] = (x[i] > y[i]) | (x[i] != x[i]) ? x[i] : y[i];
+  for (std::size_t i = 0; i < count; ++i) y[i] = ((x[i] > y[i]) | (x[i] != x[i])) ? x[i] : y[i];
 }
 
 }  // namespace

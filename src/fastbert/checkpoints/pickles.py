@@ -46,9 +46,17 @@ class Call:
         self.items: dict[Any, object] = {}
 
     def __repr__(self) -> str:
-        # Whatever is called may hold this call again, and again.
-        named = isinstance(self.function, Name)
-        return f"a call of {self.function!r}" if named else "a call of a value"
+        # Not the function as it is: it may hold this call again, and again.
+        name = _first_name(self.function, 4)
+        return "a call of a value" if name is None else f"a call of {name!r}"
+
+
+def _first_name(value: object, depth: int) -> Name | None:
+    """The first Name within some tuples."""
+    if isinstance(value, Name) or depth == 0:
+        return value if isinstance(value, Name) else None
+    parts = value[:8] if isinstance(value, tuple) else ()
+    return next((name for part in parts if (name := _first_name(part, depth - 1))), None)
 
 
 class Reference(NamedTuple):
