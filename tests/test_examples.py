@@ -14,22 +14,10 @@ from pathlib import Path
 import pytest
 from tiny import write_model
 
-from fastbert.api import DEFAULT_MODEL
-from fastbert.errors import ModelNotFoundError
-from fastbert.hub import resolve
-
 FOLDER = Path(__file__).parent.parent / "examples"
 # These need a model that no package index has: they run on a random one.
 NEED_A_MODEL = {"ner_highlight", "reranking"}
 EXAMPLES = [path for path in sorted(FOLDER.glob("*.py")) if path.stem not in NEED_A_MODEL]
-
-
-@pytest.fixture(scope="module")
-def _default_model():
-    try:
-        resolve(DEFAULT_MODEL)
-    except ModelNotFoundError as error:
-        pytest.skip(f"the default model cannot be had: {error}")
 
 
 def shown(path):
@@ -39,7 +27,7 @@ def shown(path):
     return textwrap.dedent(output).strip().splitlines()
 
 
-@pytest.mark.usefixtures("_default_model")
+@pytest.mark.usefixtures("default_model")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example_prints_what_it_shows(path):
     if "sklearn" in path.read_text(encoding="utf-8"):
@@ -57,7 +45,7 @@ def test_example_prints_what_it_shows(path):
     assert textwrap.dedent(result.stdout).strip().splitlines() == shown(path)
 
 
-@pytest.mark.usefixtures("_default_model")
+@pytest.mark.usefixtures("default_model")
 def test_reranking_prints_the_best_passages_first(tmp_path):
     model = write_model(tmp_path, head="sequence_classification", labels=["relevance"])
     command = [sys.executable, os.fspath(FOLDER / "reranking.py"), os.fspath(model), "my password"]

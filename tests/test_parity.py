@@ -9,8 +9,6 @@ from tiny import write_model
 import fastbert
 from fastbert._native import _core
 from fastbert.config import read_config
-from fastbert.errors import ModelNotFoundError
-from fastbert.hub import resolve
 from fastbert.weights import load_weights
 
 torch = pytest.importorskip("torch", reason="parity tests need torch and transformers")
@@ -31,14 +29,6 @@ def mixed_texts(count, seed=0):
     source = random.Random(seed)
     lengths = [min(300, int(source.expovariate(1 / 25))) for _ in range(count)]
     return [" ".join(source.choices(WORDS, k=length)) for length in lengths]
-
-
-@pytest.fixture(scope="module")
-def default_model():
-    try:
-        return resolve("sentence-transformers/all-MiniLM-L6-v2")
-    except ModelNotFoundError as error:
-        pytest.skip(f"the default model cannot be had: {error}")
 
 
 def torch_hidden_states(directory, batches):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -13,11 +12,11 @@ from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import TOKENS_AT_ONCE
-from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
 from fastbert.progress import logs_info
+from fastbert.prompts import choose_prompt, named_prompt
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class Encoder:
         self.prompts = {"query": "", "document": "", **self._modules.prompts, **(prompts or {})}
         self.default_prompt_name = default_prompt_name or self._modules.default_prompt_name
         if self.default_prompt_name is not None:
-            self._named_prompt(self.default_prompt_name)
+            named_prompt(self.prompts, self.default_prompt_name)
         self.similarity_fn_name = self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
@@ -396,20 +395,8 @@ class Encoder:
 
     # --- prompts ---
 
-    def _named_prompt(self, name: str) -> str:
-        if name not in self.prompts:
-            raise ValueError(f"prompt_name is {name!r}, but this model has {sorted(self.prompts)}")
-        return self.prompts[name]
-
     def _prompt(self, prompt: str | None, name: str | None) -> str:
-        if prompt is not None:
-            if not isinstance(prompt, str):
-                raise TypeError(f"prompt is a {type(prompt).__name__}, but must be a str")
-            if name is not None:
-                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=callers_level())
-            return prompt
-        name = self.default_prompt_name if name is None else name
-        return "" if name is None else self._named_prompt(name)
+        return choose_prompt(self.prompts, self.default_prompt_name, prompt=prompt, name=name)
 
     def _prompt_tokens(self, prompt: str) -> int:
         """How many leading tokens the pooling leaves out: the prompt's, without its [SEP]."""

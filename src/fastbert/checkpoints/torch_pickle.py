@@ -260,7 +260,8 @@ def _read_directory(data: mmap.mmap) -> dict[str, tuple[int, int, int]]:
     try:
         with zipfile.ZipFile(cast("IO[bytes]", data)) as archive:  # it seeks and reads
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, OverflowError) as error:
+    # RuntimeError is what zipfile says of forms that it does not know.
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, OverflowError) as error:
         raise ValueError(f"the file is a damaged zip archive: {error}") from None
     records: dict[str, tuple[int, int, int]] = {}
     for entry in entries:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastbert.arguments import as_texts, check_choice, check_positive
-from fastbert.callers import callers_level
 from fastbert.json_files import JsonObject
 from fastbert.modules import list_modules, read_prompts, read_transformer
+from fastbert.prompts import choose_prompt
 from fastbert.tasks.model import LabelledModel
 from fastbert.tasks.probabilities import sigmoid, softmax
 from fastbert.tasks.sequence_model import SequenceModel, as_pair, split_pairs
@@ -263,16 +262,7 @@ class CrossEncoder(SequenceModel, LabelledModel):
         return activated
 
     def _prompt(self, prompt: str | None, name: str | None) -> str:
-        if prompt is not None:
-            if name is not None:
-                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=callers_level())
-            return prompt
-        name = self.default_prompt_name if name is None else name
-        if name is None:
-            return ""
-        if name not in self.prompts:
-            raise ValueError(f"prompt_name is {name!r}, but this model has {sorted(self.prompts)}")
-        return self.prompts[name]
+        return choose_prompt(self.prompts, self.default_prompt_name, prompt=prompt, name=name)
 
 
 class _Files(NamedTuple):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from fastbert import sparse_similarity
 from fastbert.arguments import as_texts, check_choice, check_positive
-from fastbert.callers import callers_level
 from fastbert.postprocessing import DenseStep
+from fastbert.prompts import choose_prompt, named_prompt
 from fastbert.similarity import SIMILARITIES
 from fastbert.sparse_modules import read_sparse_modules
 from fastbert.sparse_vectors import SparseVector, SparseVectors
@@ -120,7 +119,7 @@ class SparseEncoder(TaskModel):
         self.prompts = {"query": "", "document": "", **modules.prompts, **(prompts or {})}
         self.default_prompt_name = default_prompt_name or modules.default_prompt_name
         if self.default_prompt_name is not None:
-            self._named_prompt(self.default_prompt_name)
+            named_prompt(self.prompts, self.default_prompt_name)
         self.similarity_fn_name = similarity_fn_name or modules.similarity
         self._static = self._static_queries()
 
@@ -294,20 +293,8 @@ class SparseEncoder(TaskModel):
 
     # --- prompts ---
 
-    def _named_prompt(self, name: str) -> str:
-        if name not in self.prompts:
-            raise ValueError(f"prompt_name is {name!r}, but this model has {sorted(self.prompts)}")
-        return self.prompts[name]
-
     def _prompt(self, prompt: str | None, name: str | None) -> str:
-        if prompt is not None:
-            if not isinstance(prompt, str):
-                raise TypeError(f"prompt is a {type(prompt).__name__}, but must be a str")
-            if name is not None:
-                warnings.warn("prompt is used, prompt_name is ignored", stacklevel=callers_level())
-            return prompt
-        name = self.default_prompt_name if name is None else name
-        return "" if name is None else self._named_prompt(name)
+        return choose_prompt(self.prompts, self.default_prompt_name, prompt=prompt, name=name)
 
     # --- from texts to vectors ---
 
