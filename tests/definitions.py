@@ -3,6 +3,6 @@
 
 def definition(compute_type, isa):
     """The compute type itself, but where it depends on what the CPU multiplies."""
-    if (compute_type, isa) == ("bfloat16", "avx512_bf16"):
+    if (compute_type, isa) == ("bfloat16", "zen4"):
         return "bfloat16_pairs"
     return compute_type

@@ -7,9 +7,10 @@ from definitions import definition
 from fastbert import reference
 from fastbert._native import _core
 from fastbert.modules import POOLING_MODES
-from fastbert.reference import compute_types
+from fastbert.reference import compute_types, winograd
 
 ISAS = _core.cpu_info()["available_isas"]
+WINOGRAD_ISAS = {"zen4"}.intersection(ISAS)
 
 
 @pytest.fixture(params=ISAS)
@@ -323,16 +324,66 @@ def test_misshapen_terms_of_attention_are_refused(kernels, rng):
         kernels.attention_int8(*arrays, probabilities=normal(rng, 3))
 
 
+def panels_of(rows, columns):
+    """Rows of numbers, (outputs, n), as (panels, n, columns), zero behind the last output."""
+    missing = -len(rows) % columns
+    padded = np.concatenate([rows, np.zeros((missing, rows.shape[1]), np.float32)])
+    return padded.reshape(-1, columns, rows.shape[1]).transpose(0, 2, 1)
+
+
+def winograd_rows(weight):
+    """What stands in a panel for each output: `worth`, then each block behind its start."""
+    packed = winograd.pack(weight)
+    rows = [packed.worth[:, None]]
+    for b, block in enumerate(winograd.blocks(packed.scaled)):
+        rows += [packed.starts[:, b, None], block]
+    return np.concatenate(rows, axis=1)
+
+
 @pytest.mark.parametrize("outputs", [1, 8, 30, 32, 70])
-@pytest.mark.parametrize("inner", [1, 9, 16, 40])
+@pytest.mark.parametrize("inner", [1, 2, 9, 16, 40, 192, 193, 385])
 def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
-    weight = normal(rng, outputs, inner)
-    columns = kernels.panel_columns
-    panels = -(-outputs // columns)
-    padded = np.zeros((panels * columns, inner), np.float32)
-    padded[:outputs] = weight
-    expected = padded.reshape(panels, columns, inner).transpose(0, 2, 1)
-    np.testing.assert_array_equal(kernels.pack(weight), expected)
+    weight = normal(rng, outputs, inner, scale=0.02)
+    got = kernels.pack(weight)
+    if kernels.isa not in WINOGRAD_ISAS:
+        np.testing.assert_array_equal(got, panels_of(weight, kernels.panel_columns))
+        return
+    expected = panels_of(winograd_rows(weight), kernels.panel_columns)
+    # Exact but for the starts, which are sums of up to 64 products of size 1.
+    np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [0, 1e-30, 1e-20, 1e20, 1e36])
+def test_products_of_weights_of_any_size_agree_with_float64(isa, size, rng):
+    x, weight = normal(rng, 7, 200), (size * normal(rng, 40, 200)).astype(np.float32)
+    got = _core.Linear(weight, np.zeros(40, np.float32), isa=isa).forward(x)
+    expected = exact_linear(x, weight, 0)
+    np.testing.assert_allclose(got, expected, atol=5e-5 * size)
+
+
+# Numbers of inputs around the triples and the blocks.
+@pytest.mark.parametrize("inputs", [1, 2, 3, 5, 191, 192, 193, 194, 384, 770])
+def test_winograd_products_agree_with_their_definition(inputs, rng):
+    x, weight = normal(rng, 14, inputs), normal(rng, 33, inputs, scale=0.05)
+    bias = normal(rng, 33)
+    expected = winograd.linear(x, weight, bias)
+    np.testing.assert_allclose(expected, exact_linear(x, weight, bias), atol=2e-6)
+    for isa in WINOGRAD_ISAS:
+        got = _core.Linear(weight, bias, isa=isa).forward(x)
+        np.testing.assert_allclose(got, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [0.1, 0.3, 1, 3, 10])
+@pytest.mark.parametrize("inputs", [384, 768, 3072])
+def test_products_lose_no_more_than_documented(isa, size, inputs, rng):
+    x, weight = normal(rng, 40, inputs, scale=size), normal(rng, 96, inputs, scale=0.03)
+    exact = exact_linear(x, weight, 0)
+    got = _core.Linear(weight, np.zeros(96, np.float32), isa=isa).forward(x)
+    error = np.sqrt(np.mean((got - exact) ** 2) / np.mean(exact**2))
+    if isa in WINOGRAD_ISAS:  # that of a block, and more the less x is like the weights, of size 1
+        assert error < 3.5e-7 * (size + 1 / size) / 2
+    else:
+        assert error < 2.5e-8 * np.sqrt(inputs)
 
 
 def wild_rows(rng, columns):

@@ -79,9 +79,8 @@ struct Kernels {
     const float* rows = checked<float>(weight, "weight", {-1, -1});
     const std::size_t outputs = extent(weight, 0), inner = extent(weight, 1);
     const std::size_t columns = table->panel_columns, panels = (outputs + columns - 1) / columns;
-    FloatArray y(std::vector<py::ssize_t>{static_cast<py::ssize_t>(panels),
-                                          static_cast<py::ssize_t>(inner),
-                                          static_cast<py::ssize_t>(columns)});
+    const std::size_t size = table->panel_size(inner);
+    FloatArray y({panels, size / columns, columns});
     for (std::size_t p = 0; p < panels; ++p) {
       const std::size_t width = std::min(columns, outputs - p * columns);
       std::vector<const float*> row_of(width);

@@ -51,7 +51,7 @@ std::size_t Packing::panel_bytes(std::size_t inputs) const {
     case ComputeType::int8:
       return round_up(inputs, 4) * kernels_.panel_columns;
     default:
-      return inputs * kernels_.panel_columns * sizeof(float);
+      return kernels_.panel_size(inputs) * sizeof(float);
   }
 }
 

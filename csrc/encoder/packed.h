@@ -13,7 +13,7 @@
 namespace fastbert {
 
 // Of the layout below and of those in docs/kernels.md: a change makes stored weights unreadable.
-constexpr int kPackedLayout = 1;
+constexpr int kPackedLayout = 2;
 
 // A linear layer in panels; views into storage that somebody else owns.
 struct PackedLinear {

@@ -14,7 +14,7 @@ FASTBERT_DECLARE(avx2)
 FASTBERT_DECLARE(avx_vnni)
 FASTBERT_DECLARE(avx512)
 FASTBERT_DECLARE(avx512_vnni)
-FASTBERT_DECLARE(avx512_bf16)
+FASTBERT_DECLARE(zen4)
 
 namespace {
 
@@ -26,8 +26,8 @@ struct Isa {
 
 // Best first.
 constexpr Isa kIsas[] = {
-#ifdef FASTBERT_HAS_avx512_bf16
-    {"avx512_bf16", cpu::has_fast_avx512_bf16, avx512_bf16::table},
+#ifdef FASTBERT_HAS_zen4
+    {"zen4", cpu::has_zen4, zen4::table},
 #endif
 #ifdef FASTBERT_HAS_avx512_vnni
     {"avx512_vnni", cpu::has_avx512_vnni, avx512_vnni::table},

@@ -145,6 +145,8 @@ struct KernelTable {
   std::size_t panel_columns;  // columns of a panel
   std::size_t tile_rows;      // rows that a matmul keeps in registers at most
 
+  std::size_t (*panel_size)(std::size_t inner);  // floats of a panel of floats
+
   void (*pack)(const PackArgs<float>& args);
   void (*matmul)(const MatmulArgs<float>& args);
   void (*pack_bfloat16)(const PackArgs<BFloat16Pair>& args);

@@ -12,6 +12,14 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
+// What sums begin with besides, for each block of each row: of matmul_winograd.h alone.
+struct RowStarts {
+  const float* values = nullptr;  // (rows, blocks)
+  size_t blocks = 0;
+
+  RowStarts from(size_t row) const { return {values + row * blocks, blocks}; }
+};
+
 // y[r, :] = start[r, :] + sum over k of x[r, k] * panel[k, :] for kRows rows of one panel.
 template <class Element>
 struct Tile {
@@ -23,10 +31,23 @@ struct Tile {
   float* y;
   size_t y_stride;
   Ahead ahead;
+  RowStarts row_starts = {};  // of these rows
 };
 
 // Steps over k for every fetch ahead.
 constexpr size_t kUnroll = 2;  // 4 makes GCC 12 spill an accumulator
+
+// One step over k: a number of each row against two vectors of the panel.
+template <int kRows>
+inline __attribute__((always_inline)) void add_step(const float* x, size_t x_stride, Vec b0, Vec b1,
+                                                    Vec (&sum)[kRows][2]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const Vec a = Vec::fill_from(x + r * x_stride);
+    sum[r][0] = fma(a, b0, sum[r][0]);
+    sum[r][1] = fma(a, b1, sum[r][1]);
+  }
+}
 
 // The tile of multiply-adds of floats. A step of a panel is kPanelColumns numbers, which
 // Products::load reads as two vectors.
@@ -43,13 +64,7 @@ void float_tile(const typename Products::Argument& t) {
     Vec b0, b1;
     Products::load(panel, b0, b1);
     panel += Products::kStepElements;
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const Vec a = Vec::fill(x[r * t.x_stride]);
-      sum[r][0] = fma(a, b0, sum[r][0]);
-      sum[r][1] = fma(a, b1, sum[r][1]);
-    }
-    ++x;
+    add_step(x++, t.x_stride, b0, b1, sum);
   };
   size_t k = t.inner;
   for (; k >= kUnroll; k -= kUnroll) {
@@ -68,6 +83,7 @@ void float_tile(const typename Products::Argument& t) {
 // floats.
 struct Floats {
   using Argument = Tile<float>;
+  static constexpr size_t kStepsPerFetch = kUnroll;
   static constexpr size_t kStepElements = kPanelColumns;
   static constexpr size_t panel_size(size_t inner) { return inner * kStepElements; }
   static void load(const float* panel, Vec& b0, Vec& b1) {
@@ -86,21 +102,27 @@ constexpr auto kTiles = tile_table<Products, kTileRows>();
 // tile of rows fetches its share of the panel behind it. More than that one would push out the
 // rows.
 template <class Products, class Element>
-void matmul(const MatmulArgs<Element>& args) {
+void multiply_tiles(const MatmulArgs<Element>& args, const RowStarts& row_starts) {
   if (args.rows == 0) return;
   const size_t panel_size = Products::panel_size(args.inner);
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
     const Element* panel = args.panels + p * panel_size;
     const size_t column = p * kPanelColumns;
     NextPanel next(panel + panel_size, panel_size * sizeof(Element), args.rows, kTileRows,
-                   args.inner / kUnroll);
+                   args.inner / Products::kStepsPerFetch);
     for_each_tile<kTileRows>(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
       kTiles<Products>.of[height]({args.x + row * args.x_stride, args.x_stride, panel, args.inner,
-                                   args.bias + column, y, args.y_stride, next.share()});
+                                   args.bias + column, y, args.y_stride, next.share(),
+                                   row_starts.from(row)});
       activate({args.activation, y, args.y_stride, height, kPanelColumns});  // still in L1
     });
   }
+}
+
+template <class Products, class Element>
+void matmul(const MatmulArgs<Element>& args) {
+  multiply_tiles<Products>(args, {});
 }
 
 }  // namespace

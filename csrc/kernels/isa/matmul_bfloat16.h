@@ -10,6 +10,7 @@ namespace {
 
 struct BFloat16Panels {
   using Argument = Tile<BFloat16Pair>;
+  static constexpr size_t kStepsPerFetch = kUnroll;
   // An even number of steps, the last one perhaps of zeros.
   static constexpr size_t panel_size(size_t inner) { return (inner + 1) / 2 * kPanelColumns; }
 };

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "matmul_bfloat16.h"
+#if defined(FASTBERT_FREE_ADDERS)
+#include "matmul_winograd.h"
+#endif
 #include "vec.h"
 
 namespace fastbert::FASTBERT_ISA {
@@ -27,10 +30,25 @@ float run_chains(size_t rounds, const Step& step) {
   return total.sum();
 }
 
+// Of floats: how many products a vector operation of a chain stands for, and the operations.
+#if defined(FASTBERT_FREE_ADDERS)
+// As in matmul_winograd.h: three products are two multiply-adds and two additions.
+constexpr size_t kPeakProducts = kTriple;
+float multiply_adds(size_t rounds) {
+  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
+  return run_chains(rounds, [=](Vec chain) {
+    Vec x = a;
+    asm volatile("" : "+v"(x.v));  // or the additions would be done only once
+    return fma(chain, a, fma(x + a, x + b, chain));
+  });
+}
+#else
+constexpr size_t kPeakProducts = 1;
 float multiply_adds(size_t rounds) {
   const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
   return run_chains(rounds, [=](Vec chain) { return fma(chain, a, b); });
 }
+#endif
 
 #if defined(__AVX512BF16__)
 float multiply_adds_bfloat16(size_t rounds) {

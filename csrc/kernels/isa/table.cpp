@@ -18,8 +18,15 @@ const KernelTable& table() {
       FASTBERT_TEXT(FASTBERT_ISA),
       kPanelColumns,
       kTileRows,
+#if defined(FASTBERT_FREE_ADDERS)
+      WinogradFloats::panel_size,
+      pack_winograd,
+      matmul_winograd,
+#else
+      Floats::panel_size,
       pack,
       matmul<Floats>,
+#endif
       pack_bfloat16,
       matmul<BFloat16>,
       pack_int8,
@@ -32,7 +39,7 @@ const KernelTable& table() {
       layer_norm,
       embed,
       activate,
-      {multiply_adds, 2 * Vec::kLanes * kPeakChains},
+      {multiply_adds, 2 * kPeakProducts * Vec::kLanes * kPeakChains},
       {multiply_adds_bfloat16, 2 * BFloat16::kPeakProducts * Vec::kLanes * kPeakChains},
       {multiply_adds_int8, 2 * kDot * Vec::kLanes * kPeakChains},
   };

@@ -27,6 +27,7 @@ struct Vec {
 
   static Vec zero() { return {_mm256_setzero_ps()}; }
   static Vec fill(float x) { return {_mm256_set1_ps(x)}; }
+  static Vec fill_from(const float* p) { return fill(*p); }
   static Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
   // The first n lanes from memory, the others zero; n lanes to memory, nothing behind them.
   static Vec load(const float* p, size_t n) {

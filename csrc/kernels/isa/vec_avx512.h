@@ -27,10 +27,21 @@ struct Vec {
 
   static Vec zero() { return {_mm512_setzero_ps()}; }
   static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
+  // In the form for integers: vbroadcastss to 512 bits takes time of Zen 4's adders, this takes
+  // none.
+  static Vec fill_from(const float* p) {
+    Vec x;
+    asm("vpbroadcastd %1, %0" : "=v"(x.v) : "m"(*p));
+    return x;
+  }
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   // The first n lanes from memory, the others zero; n lanes to memory, nothing behind them.
   static Vec load(const float* p, size_t n) {
     return n >= kLanes ? load(p) : Vec{_mm512_maskz_loadu_ps(mask(n), p)};
+  }
+  // Lane i where bit i of `lanes` is set, the others zero; reads no more.
+  static Vec load_lanes(const float* p, uint16_t lanes) {
+    return {_mm512_maskz_loadu_ps(lanes, p)};
   }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store(float* p, size_t n) const {

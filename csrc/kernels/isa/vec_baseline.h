@@ -25,6 +25,7 @@ struct Vec {
 
   static Vec zero() { return fill(0); }
   static Vec fill(float x) { return {Floats{x, x, x, x}}; }
+  static Vec fill_from(const float* p) { return fill(*p); }
   static Vec load(const float* p) {
     Vec r;
     memcpy(&r.v, p, sizeof r.v);
