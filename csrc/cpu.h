@@ -12,7 +12,8 @@ bool has_avx2();         // AVX2, FMA and F16C
 bool has_avx512();       // AVX-512 F, BW, DQ and VL, and all of has_avx2()
 bool has_avx_vnni();     // the 256-bit byte products without AVX-512, and all of has_avx2()
 bool has_avx512_vnni();  // the 512-bit ones, and all of has_avx512()
-// Products of bfloat16 that are faster than those of floats, and all of has_avx512_vnni().
+// AMD's cores from Zen 4 on: adders beside the multipliers, products of bfloat16 that are faster
+// than those of floats, and all of has_avx512_vnni().
 bool has_zen4();
 
 // The value of FASTBERT_ISA, or "" when it is unset.

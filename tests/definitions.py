@@ -1,8 +1,11 @@
-"""Which definition of `reference.ARITHMETIC` a compute type has on an instruction set."""
+"""What products are by definition on which instruction set: the only tests that name one."""
+
+# Products of float32 are those of `reference.winograd`.
+WINOGRAD_ISAS = {"zen4"}
 
 
 def definition(compute_type, isa):
-    """The compute type itself, but where it depends on what the CPU multiplies."""
+    """A compute type's name in `reference.ARITHMETIC`: its own, but where the CPU decides."""
     if (compute_type, isa) == ("bfloat16", "zen4"):
         return "bfloat16_pairs"
     return compute_type
