@@ -15,6 +15,7 @@ from fastbert.batches import TOKENS_AT_ONCE
 from fastbert.errors import ConfigError
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
+from fastbert.overflow import Overflow
 from fastbert.progress import logs_info
 from fastbert.prompts import choose_prompt, named_prompt
 from fastbert.quantization import PRECISIONS, quantize_embeddings
@@ -111,7 +112,7 @@ class Encoder:
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
-        self._warned_about_length = False
+        self._overflow = Overflow()
 
     def __repr__(self) -> str:
         return (

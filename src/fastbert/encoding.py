@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.batches import TOKENS_AT_ONCE, Batch, cut
-from fastbert.callers import callers_level
 from fastbert.progress import progress
 from fastbert.tokenizer import Tokens
 
@@ -151,23 +149,15 @@ class _Call:
         )
 
     def _check_lengths(self, tokens: Tokens, begin: int) -> None:
-        encoder = self._encoder
-        if tokens.lengths.max(initial=0) <= encoder.max_seq_length:
-            return
-        worst = int(np.argmax(tokens.lengths > encoder.max_seq_length))
-        fact = (
-            f"text {self._request.inputs.given(begin + worst)} has {tokens.lengths[worst]} tokens, "
-            f"but max_seq_length is {encoder.max_seq_length}"
+        given = self._request.inputs.given
+        self._encoder._overflow.check(
+            tokens.lengths,
+            self._encoder.max_seq_length,
+            lambda i: f"text {given(begin + i)}",
+            limit="max_seq_length",
+            refuse=self._request.on_overflow == "error",
+            advice='on_overflow="window" uses all of it, "error" refuses it; ',
         )
-        if self._request.on_overflow == "error":
-            raise ValueError(fact)
-        if not encoder._warned_about_length:
-            encoder._warned_about_length = True
-            warnings.warn(
-                f'{fact}: the rest of it is ignored (on_overflow="window" uses all of it, "error" '
-                "refuses it; this is said once per model)",
-                stacklevel=callers_level(),
-            )
 
     def cut(self, tokens: Tokens) -> Iterator[Batch]:
         """The native calls for some tokens."""

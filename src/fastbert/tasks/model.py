@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,12 +12,12 @@ from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import cut
-from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.heads import read_head
 from fastbert.hub import find
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
+from fastbert.overflow import Overflow
 from fastbert.progress import logs_info, progress
 from fastbert.tasks.labels import read_config_file, read_labels
 
@@ -110,7 +109,7 @@ class TaskModel:
         )
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
-        self._warned_about_length = False
+        self._overflow = Overflow()
 
     def __repr__(self) -> str:
         return (
@@ -232,20 +231,13 @@ class TaskModel:
     ) -> None:
         """Refuse an input that is cut, or say so once per model; `describe` names the i-th one."""
         check_choice("on_overflow", on_overflow, OVERFLOWS)
-        limit = max_length or self.max_length
-        if tokens.lengths.max(initial=0) <= limit:
-            return
-        index = int(np.argmax(tokens.lengths > limit))
-        fact = f"{describe(index)} has {tokens.lengths[index]} tokens, but max_length is {limit}"
-        if on_overflow == "error":
-            raise ValueError(fact)
-        if not self._warned_about_length:
-            self._warned_about_length = True
-            warnings.warn(
-                f'{fact}: the rest of it is ignored ("error" for on_overflow refuses it; this is '
-                "said once per model)",
-                stacklevel=callers_level(),
-            )
+        self._overflow.check(
+            tokens.lengths,
+            max_length or self.max_length,
+            describe,
+            refuse=on_overflow == "error",
+            advice='"error" for on_overflow refuses it; ',
+        )
 
     # --- loading ---
 

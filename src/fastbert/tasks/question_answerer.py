@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastbert.arguments import as_list, as_texts, check_positive, is_integer
-from fastbert.callers import callers_level
 from fastbert.json_files import shown
 from fastbert.tasks.model import TaskModel
 from fastbert.tasks.spans import best_spans, end_probabilities
@@ -153,7 +151,9 @@ class QuestionAnswerer(TaskModel):
         first = self.tokenizer.encode_batch(
             questions, add_special_tokens=False, max_length=max_question_len, threads=threads
         )
-        self._warn_about_questions(first, max_question_len)
+        self._overflow.check(
+            first.lengths, max_question_len, "question {}".format, limit="max_question_len"
+        )
         second = self.tokenizer.encode_batch(
             contexts, add_special_tokens=False, return_spans=True, threads=threads
         )
@@ -169,17 +169,6 @@ class QuestionAnswerer(TaskModel):
         starts = self.tokenizer.word_starts(contexts, second)[windows.places]
         after = self.tokenizer.pair_special_counts[2]
         return _Read(contexts, tokens, windows, second.spans[windows.places], starts, after)
-
-    def _warn_about_questions(self, tokens: Tokens, most: int) -> None:
-        if tokens.lengths.max(initial=0) <= most or self._warned_about_length:
-            return
-        self._warned_about_length = True
-        index = int(np.argmax(tokens.lengths > most))
-        warnings.warn(
-            f"question {index} has {tokens.lengths[index]} tokens, but max_question_len is {most}: "
-            "the rest of it is ignored (this is said once per model)",
-            stacklevel=callers_level(),
-        )
 
 
 class _Options(NamedTuple):

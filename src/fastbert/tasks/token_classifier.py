@@ -95,7 +95,7 @@ class TokenClassifier(LabelledModel):
 
         Returns:
             The entities of each text in order: `entity` and `index`, its place among the tokens, or
-            else `entity_group`; `score`, a probability as np.float32; `word`, its tokens decoded;
+            else `entity_group`; `score`, a probability; `word`, its tokens decoded;
             `start` and `end`, its characters in the text.
 
         Raises:
@@ -250,7 +250,7 @@ class TokenClassifier(LabelledModel):
                 int(read.token_texts[place]),
                 {
                     "entity": self.labels[units.labels[place]],
-                    "score": units.scores[place],
+                    "score": float(units.scores[place]),
                     "index": int(index[place]),
                     "word": word,
                     "start": int(read.spans[place, 0]),
@@ -278,7 +278,7 @@ class TokenClassifier(LabelledModel):
             words = self._unit_words(read, units, first, last, strategy)
             entity = {
                 "entity_group": name,
-                "score": scores[i],
+                "score": float(scores[i]),
                 "word": self.tokenizer.tokens_to_string(words),
                 "start": int(read.spans[begin, 0]),
                 "end": int(read.spans[end - 1, 1]),
