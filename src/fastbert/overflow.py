@@ -1,0 +1,60 @@
+"""What happens to an input of more tokens than a model takes: an error, or a warning."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastbert.callers import callers_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["Overflow"]
+
+
+class Overflow:
+    """Refuses inputs that are too long, or says once that they are cut. A model has one."""
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def check(
+        self,
+        lengths: NDArray[np.integer],
+        most: int,
+        describe: Callable[[int], str],
+        *,
+        limit: str = "max_length",
+        refuse: bool = False,
+        advice: str = "",
+    ) -> None:
+        """Look for inputs that are too long.
+
+        Args:
+            lengths: tokens of each input, uncut.
+            most: how many there may be.
+            describe: names the i-th input.
+            limit: names `most`.
+            refuse: raise an error, and do not warn.
+            advice: what the user could ask for instead.
+
+        Raises:
+            ValueError: if an input is too long and `refuse` is set.
+        """
+        if lengths.max(initial=0) <= most:
+            return
+        index = int(np.argmax(lengths > most))
+        fact = f"{describe(index)} has {lengths[index]} tokens, but {limit} is {most}"
+        if refuse:
+            raise ValueError(fact)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{fact}: the rest of it is ignored ({advice}this is said once per model)",
+                stacklevel=callers_level(),
+            )
