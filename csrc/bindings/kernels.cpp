@@ -157,8 +157,8 @@ const Yardstick& yardstick(const KernelTable& table, ComputeType type) {
   }
 }
 
-// Operations of one thread per nanosecond that does nothing but multiply-adds in registers, of the
-// numbers that products of the compute type are made of: the yardstick.
+// Operations of one thread per nanosecond that does nothing but what products of the compute type
+// are made of, in registers, two operations for each product: the yardstick.
 double peak_gops(const std::string& isa, const std::string& type, int tries) {
   const Yardstick& peak = yardstick(kernels(isa), compute_type(type));
   constexpr std::size_t kRounds = 200000;

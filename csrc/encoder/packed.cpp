@@ -13,6 +13,8 @@ constexpr std::size_t kLine = 64;
 constexpr std::size_t kPanelsAtOnce = 8;
 // 255 * 127 times this fits into a sum of 32 bits.
 constexpr std::size_t kMostInt8Inputs = 66000;
+// What the kernels are made for, see docs/kernels.md.
+constexpr std::size_t kMostInputs = 1000000;
 
 struct Shape {
   std::size_t outputs, inputs;
@@ -56,15 +58,17 @@ std::size_t Packing::panel_bytes(std::size_t inputs) const {
 }
 
 Packing::Layout Packing::layout(std::size_t outputs, std::size_t inputs) const {
-  if (type_ == ComputeType::int8 && inputs > kMostInt8Inputs)
-    throw std::invalid_argument("a linear layer has " + std::to_string(inputs) +
-                                " inputs, but int8 can sum at most " +
-                                std::to_string(kMostInt8Inputs));
+  const bool int8 = type_ == ComputeType::int8;
+  const std::size_t most = int8 ? kMostInt8Inputs : kMostInputs;
+  if (inputs > most)
+    throw std::invalid_argument("a linear layer has " + std::to_string(inputs) + " inputs, but " +
+                                (int8 ? "int8 can sum at most " : "can have at most ") +
+                                std::to_string(most));
   const std::size_t panels = panel_count(outputs);
   const std::size_t row = round_up(panels * kernels_.panel_columns * sizeof(float), kLine);
   const std::size_t bias = round_up(panels * panel_bytes(inputs), kLine);
   const std::size_t scales = bias + row, start = scales + row;
-  return {bias, scales, start, type_ == ComputeType::int8 ? start + row : scales};
+  return {bias, scales, start, int8 ? start + row : scales};
 }
 
 std::size_t Packing::bytes(std::size_t outputs, std::size_t inputs) const {

@@ -17,7 +17,7 @@ constexpr int kPackedLayout = 2;
 
 // A linear layer in panels; views into storage that somebody else owns.
 struct PackedLinear {
-  const std::byte* panels;    // (panel_count, inputs, panel_columns) numbers of the compute type
+  const std::byte* panels;    // (panel_count) of the compute type, see docs/kernels.md
   const float* bias;          // (panel_count * panel_columns), zero behind the outputs
   const float* scales;        // int8 only, like bias: see MatmulInt8Args
   const std::int32_t* start;  // int8 only, like bias
@@ -40,8 +40,8 @@ class Packing {
  public:
   Packing(const KernelTable& kernels, ComputeType type) : kernels_(kernels), type_(type) {}
 
-  // Of one layer: a multiple of the cache line. Throws std::invalid_argument if the type cannot
-  // sum so many products.
+  // Of one layer: a multiple of the cache line. Throws std::invalid_argument if there are more
+  // inputs than products can have.
   std::size_t bytes(std::size_t outputs, std::size_t inputs) const;
 
   // The layer in the bytes(outputs, inputs) at `storage`.

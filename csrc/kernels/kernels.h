@@ -32,7 +32,7 @@ template <class Element>
 struct MatmulArgs {
   const float* x;  // (rows, inner), rows x_stride apart
   std::size_t x_stride;
-  const Element* panels;  // (panels, inner, panel_columns) numbers; bfloat16: inner made even
+  const Element* panels;  // as packed: of floats, each of panel_size(inner) numbers
   const float* bias;      // (panels * panel_columns)
   float* y;               // (rows, panels * panel_columns), rows y_stride apart; not x
   std::size_t y_stride;
@@ -134,7 +134,7 @@ struct ActivateArgs {
   std::size_t rows, columns;
 };
 
-// For measuring the machine: multiply-adds in registers alone.
+// For measuring the machine: what products are made of, in registers alone.
 struct Yardstick {
   float (*multiply_adds)(std::size_t rounds);
   std::size_t operations_per_round;
@@ -145,7 +145,7 @@ struct KernelTable {
   std::size_t panel_columns;  // columns of a panel
   std::size_t tile_rows;      // rows that a matmul keeps in registers at most
 
-  std::size_t (*panel_size)(std::size_t inner);  // floats of a panel of floats
+  std::size_t (*panel_size)(std::size_t inner);  // numbers of a panel of floats
 
   void (*pack)(const PackArgs<float>& args);
   void (*matmul)(const MatmulArgs<float>& args);

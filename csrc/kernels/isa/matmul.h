@@ -1,7 +1,8 @@
 // y = activation(x W^T + bias) over packed panels: nearly all of the time is spent here.
 //
-// Every element of y is one chain of multiply-adds over k = 0, 1, 2 ..., whatever tile it falls
-// into, so a row's bits do not depend on the rows that are multiplied with it.
+// Every element of y is one chain of multiply-adds over k = 0, 1, 2 ... (of matmul_winograd.h, a
+// sum of blocks), whatever tile it falls into, so a row's bits do not depend on the rows that are
+// multiplied with it.
 #pragma once
 
 #include "activation.h"
@@ -12,7 +13,7 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// What sums begin with besides, for each block of each row: of matmul_winograd.h alone.
+// What the sums of each block begin with, of each row: of matmul_winograd.h alone.
 struct RowStarts {
   const float* values = nullptr;  // (rows, blocks)
   size_t blocks = 0;
@@ -20,14 +21,14 @@ struct RowStarts {
   RowStarts from(size_t row) const { return {values + row * blocks, blocks}; }
 };
 
-// y[r, :] = start[r, :] + sum over k of x[r, k] * panel[k, :] for kRows rows of one panel.
+// y[r, :] = bias + sum over k of x[r, k] * panel[k, :] for kRows rows of one panel.
 template <class Element>
 struct Tile {
   const float* x;
   size_t x_stride;
   const Element* panel;
   size_t inner;
-  const float* start;  // (kPanelColumns): the same for every row
+  const float* bias;  // (kPanelColumns)
   float* y;
   size_t y_stride;
   Ahead ahead;
@@ -54,9 +55,9 @@ inline __attribute__((always_inline)) void add_step(const float* x, size_t x_str
 template <class Products, int kRows>
 void float_tile(const typename Products::Argument& t) {
   Vec sum[kRows][2];
-  const Vec start0 = Vec::load(t.start), start1 = Vec::load(t.start + Vec::kLanes);
+  const Vec bias0 = Vec::load(t.bias), bias1 = Vec::load(t.bias + Vec::kLanes);
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) sum[r][0] = start0, sum[r][1] = start1;
+  for (int r = 0; r < kRows; ++r) sum[r][0] = bias0, sum[r][1] = bias1;
   const float* x = t.x;
   const auto* panel = t.panel;
   Ahead ahead = t.ahead;

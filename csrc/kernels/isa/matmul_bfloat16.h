@@ -26,9 +26,9 @@ void pair_tile(const Tile<BFloat16Pair>& t) {
   constexpr size_t kLanes = Vec::kLanes, kBlock = 2 * kLanes;
   alignas(kLineBytes) BFloat16Pair rows[kRows][kLanes];
   Vec sum[kRows][2];
-  const Vec start0 = Vec::load(t.start), start1 = Vec::load(t.start + kLanes);
+  const Vec bias0 = Vec::load(t.bias), bias1 = Vec::load(t.bias + kLanes);
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) sum[r][0] = start0, sum[r][1] = start1;
+  for (int r = 0; r < kRows; ++r) sum[r][0] = bias0, sum[r][1] = bias1;
   const BFloat16Pair* panel = t.panel;
   Ahead ahead = t.ahead;
   const auto block = [&](size_t k, size_t count) __attribute__((always_inline)) {

@@ -20,16 +20,18 @@ constexpr size_t kTriple = 3;
 
 // Products that are summed up by themselves and then added to those before them: what is lost grows
 // with the length of a chain. So 384 products lose no more than a chain of multiply-adds does, more
-// of them less, for 1 % of the time.
-constexpr size_t kBlock = 64 * kTriple;
+// of them less, for 2 % of the time.
+constexpr size_t kBlockSteps = 64 * kTriple;
 
-inline size_t panel_blocks(size_t inner) { return inner == 0 ? 1 : (inner + kBlock - 1) / kBlock; }
+inline size_t panel_blocks(size_t inner) {
+  return inner == 0 ? 1 : (inner + kBlockSteps - 1) / kBlockSteps;
+}
 inline size_t block_steps(size_t inner, size_t block) {
-  return inner - block * kBlock < kBlock ? inner - block * kBlock : kBlock;
+  return inner - block * kBlockSteps < kBlockSteps ? inner - block * kBlockSteps : kBlockSteps;
 }
 
-// A panel is a row of kPanelColumns numbers, what 1 in the sums is worth, and then, for each block,
-// a row with what its sums begin with and the rows of its steps.
+// A panel is a row of kPanelColumns scales, what 1 in the sums is worth, and then, for each block,
+// a row of starts, what the sums begin with, and the rows of its steps.
 struct WinogradFloats {
   using Argument = Tile<float>;
   static constexpr size_t kStepsPerFetch = kTriple;
@@ -53,7 +55,7 @@ inline __attribute__((always_inline)) void sum_block(const Tile<float>& t, size_
     const Vec own = Vec::fill_from(t.row_starts.values + r * t.row_starts.blocks + block);
     sum[r][0] = start0 + own, sum[r][1] = start1 + own;
   }
-  const float* x = t.x + block * kBlock;
+  const float* x = t.x + block * kBlockSteps;
   const auto pair = [&]() __attribute__((always_inline)) {
     const Vec a0 = Vec::load(panel), a1 = Vec::load(panel + kLanes);
     const Vec b0 = Vec::load(panel + 2 * kLanes), b1 = Vec::load(panel + 3 * kLanes);
@@ -87,7 +89,7 @@ void WinogradFloats::run(const Tile<float>& t) {
   for (size_t block = 0; block < t.row_starts.blocks; ++block) {
     Vec sum[kRows][2];
     sum_block<kRows>(t, block, panel, ahead, sum);
-    panel += (1 + kBlock) * kPanelColumns;
+    panel += (1 + kBlockSteps) * kPanelColumns;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       float* const y = t.y + r * t.y_stride;
@@ -97,27 +99,32 @@ void WinogradFloats::run(const Tile<float>& t) {
     }
   }
   for (size_t n = 0; n < kPanelColumns; n += kLanes) {
-    const Vec worth = Vec::load(t.panel + n), bias = Vec::load(t.start + n);
+    const Vec scale = Vec::load(t.panel + n), bias = Vec::load(t.bias + n);
     for (int r = 0; r < kRows; ++r) {
       float* const y = t.y + r * t.y_stride + n;
-      fma(Vec::load(y), worth, bias).store(y);
+      fma(Vec::load(y), scale, bias).store(y);
     }
   }
 }
 
 // -(x[0] x[1] + x[3] x[4] + ...): what the sums of a block of this row begin with.
 inline float row_start(const float* x, size_t steps) {
-  // Lanes whose number, counted from the begin of the block, is a multiple of 3.
+  // Lanes whose number, counted from the begin of the block, is a multiple of 3: of the first
+  // vector, of the second and of the third, and so on.
   constexpr uint16_t kFirst[kTriple] = {0x9249, 0x4924, 0x2492};
+  Vec sums[kTriple] = {Vec::zero(), Vec::zero(), Vec::zero()};  // no addition waits for another
+  const auto add = [&](size_t k, size_t i, uint16_t lanes) __attribute__((always_inline)) {
+    sums[i] = fma(Vec::load_lanes(x + k, lanes), Vec::load_lanes(x + k + 1, lanes), sums[i]);
+  };
   const size_t paired = steps / kTriple * kTriple;
-  Vec sum = Vec::zero();
-  for (size_t k = 0, phase = 0; k < paired; k += Vec::kLanes, phase = (phase + 1) % kTriple) {
-    const size_t count = paired - k;
-    const uint16_t wanted =
-        count < Vec::kLanes ? kFirst[phase] & ((1u << count) - 1) : kFirst[phase];
-    sum = fma(Vec::load_lanes(x + k, wanted), Vec::load_lanes(x + k + 1, wanted), sum);
+  size_t k = 0;
+  for (; k + kTriple * Vec::kLanes <= paired; k += kTriple * Vec::kLanes)
+    for (size_t i = 0; i < kTriple; ++i) add(k + i * Vec::kLanes, i, kFirst[i]);
+  for (size_t i = 0; k < paired; k += Vec::kLanes, ++i) {
+    const size_t left = paired - k;
+    add(k, i, left < Vec::kLanes ? kFirst[i] & ((1u << left) - 1) : kFirst[i]);
   }
-  return -sum.sum();
+  return -(sums[0] + sums[1] + sums[2]).sum();
 }
 
 // Starts of rows that are kept on the stack: 512 rows of 3072 numbers.
@@ -134,7 +141,7 @@ void matmul_winograd(const MatmulArgs<float>& args) {
     for (size_t r = 0; r < part.rows; ++r)
       for (size_t b = 0; b < blocks; ++b)
         starts[r * blocks + b] =
-            row_start(part.x + r * part.x_stride + b * kBlock, block_steps(args.inner, b));
+            row_start(part.x + r * part.x_stride + b * kBlockSteps, block_steps(args.inner, b));
     multiply_tiles<WinogradFloats>(part, {starts, blocks});
   }
 }

@@ -1,4 +1,4 @@
-// How fast multiply-adds can be at all: the yardstick of docs/performance.md and the benchmarks.
+// How fast products can be at all: the yardstick of docs/performance.md and the benchmarks.
 #pragma once
 
 #include "matmul_bfloat16.h"
@@ -10,10 +10,10 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// Vector operations of one round.
+// Steps of one round.
 constexpr size_t kPeakChains = 12;
 
-// `rounds` times kPeakChains vector operations that touch nothing but registers, in as many chains
+// `rounds` times kPeakChains steps that touch nothing but registers, in as many chains
 // as hide their latency (4 cycles at 2 a cycle need 8, 6 at 1 of bfloat16). Returns a number that
 // depends on them all.
 template <class Step>
@@ -30,16 +30,16 @@ float run_chains(size_t rounds, const Step& step) {
   return total.sum();
 }
 
-// Of floats: how many products a vector operation of a chain stands for, and the operations.
+// Of floats. How many products a step of a chain stands for, in a vector:
 #if defined(FASTBERT_FREE_ADDERS)
 // As in matmul_winograd.h: three products are two multiply-adds and two additions.
 constexpr size_t kPeakProducts = kTriple;
 float multiply_adds(size_t rounds) {
-  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
+  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f), half = Vec::fill(0.5f);
   return run_chains(rounds, [=](Vec chain) {
     Vec x = a;
     asm volatile("" : "+v"(x.v));  // or the additions would be done only once
-    return fma(chain, a, fma(x + a, x + b, chain));
+    return fma(x + a, x + b, fma(chain, half, b));
   });
 }
 #else
@@ -56,6 +56,7 @@ float multiply_adds_bfloat16(size_t rounds) {
   return run_chains(rounds, [=](Vec chain) { return dot_bfloat16(chain, a, b); });
 }
 #else
+static_assert(kPeakProducts == 1, "bfloat16 is multiplied as floats");
 constexpr auto multiply_adds_bfloat16 = multiply_adds;
 #endif
 

@@ -2,7 +2,8 @@
 // instruction set adds is one of these files.
 //
 //   kTileRows  how many rows a matmul keeps in registers; kInt8TileRows: one of integers
-//   Vec        kLanes floats; load and store, whole or the first n lanes; sum and max over lanes
+//   Vec        kLanes floats; fill and fill_from: one number in all lanes; load and store, whole or
+//              the first n lanes; sum and max over lanes
 //   + - * /, min, max, fma, round (to nearest), scale (a * 2^n)
 //   swap_pairs, swap_neighbours (of each quad of lanes), max_magnitude
 //   transpose  of a square of kLanes registers
@@ -10,6 +11,7 @@
 //   Ints       kLanes integers or four times as many bytes; dot (products of bytes), dot_pairs (of
 //              16-bit numbers), to_floats, to_ints, to_shorts
 //   dot_bfloat16, to_bfloat16  only with __AVX512BF16__; matmul_bfloat16.h
+//   Vec::load_lanes            only with FASTBERT_FREE_ADDERS; matmul_winograd.h
 #pragma once
 
 #if defined(__AVX512F__)

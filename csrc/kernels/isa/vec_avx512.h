@@ -13,7 +13,7 @@ namespace fastbert::FASTBERT_ISA {
 namespace {
 
 // Rows of a matmul tile of two vectors' width. 24 accumulators, 2 vectors of the panel and 1
-// broadcast: 27 of 32 registers.
+// broadcast: 27 of 32 registers; all 32 in matmul_winograd.h.
 constexpr size_t kTileRows = 12;
 #if defined(__AVX512VNNI__)
 constexpr size_t kInt8TileRows = 12;
@@ -27,12 +27,15 @@ struct Vec {
 
   static Vec zero() { return {_mm512_setzero_ps()}; }
   static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
-  // In the form for integers: vbroadcastss to 512 bits takes time of Zen 4's adders, this takes
-  // none.
   static Vec fill_from(const float* p) {
+#if defined(FASTBERT_FREE_ADDERS) && !defined(__SANITIZE_ADDRESS__)
+    // As an integer: vbroadcastss to 512 bits takes time of Zen 4's adders, this takes none.
     Vec x;
     asm("vpbroadcastd %1, %0" : "=v"(x.v) : "m"(*p));
     return x;
+#else
+    return fill(*p);
+#endif
   }
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   // The first n lanes from memory, the others zero; n lanes to memory, nothing behind them.

@@ -23,13 +23,13 @@ class Weight(NamedTuple):
     """A weight (outputs, inputs) as the products read it.
 
     Attributes:
-        scaled: each row times a power of two that brings its size near 1.
-        worth: what 1 in a sum of products of a row is worth, (outputs); 0 of a row of zeros.
+        scaled: each row times the power of two that brings its size between 1/4 and 1/2.
+        scales: what 1 in a sum of products of a row is worth, (outputs); 0 of a row of zeros.
         starts: what the sums of each block begin with, (outputs, blocks).
     """
 
     scaled: Array
-    worth: Array
+    scales: Array
     starts: Array
 
 
@@ -52,10 +52,11 @@ def starts(x: Array) -> Array:
 
 def pack(weight: Array) -> Weight:
     """Scale a weight, and sum up what depends on it alone."""
-    size = np.sqrt(np.mean(weight.astype(np.float64) ** 2, axis=1))
-    power = np.ldexp(np.float32(1), -np.frexp(size)[1])
-    scaled = weight * power[:, None]
-    return Weight(scaled, np.where(size > 0, 1 / power, 0).astype(np.float32), starts(scaled))
+    squares = (weight.astype(np.float64) ** 2).sum(axis=1)
+    exponents = np.frexp(np.sqrt(squares / max(weight.shape[1], 1)))[1] + 1
+    scales = np.ldexp(np.float32(1), np.clip(exponents, -126, 126))
+    scaled = weight / scales[:, None]
+    return Weight(scaled, np.where(squares > 0, scales, np.float32(0)), starts(scaled))
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -70,4 +71,4 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
         single[: paired.shape[2] * TRIPLE] = np.arange(paired.shape[2] * TRIPLE) % TRIPLE == 2
         start = x_starts[:, b, None] + packed.starts[:, b]
         sums += start + paired.sum(axis=2) + xb[:, single] @ wb[:, single].T
-    return sums * packed.worth + bias
+    return sums * packed.scales + bias
