@@ -58,8 +58,17 @@ void layer_norm(const LayerNormArgs& args) {
   }
 }
 
+// Rows between the one that is summed and the one whose word is asked for: they lie anywhere in a
+// table that no cache holds.
+constexpr size_t kWordsAhead = 2;
+
 void embed(const EmbedArgs& args) {
+  constexpr size_t kLineFloats = 16;
   for (size_t r = 0; r < args.rows; ++r) {
+    if (r + kWordsAhead < args.rows) {
+      const float* next = args.word + args.ids[r + kWordsAhead] * args.columns;
+      for (size_t i = 0; i < args.columns; i += kLineFloats) __builtin_prefetch(next + i);
+    }
     const float* word = args.word + args.ids[r] * args.columns;
     const float* position = args.position + args.positions[r] * args.columns;
     const float* type =
