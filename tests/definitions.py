@@ -1,4 +1,4 @@
-"""What products are by definition on which instruction set. No other test names one."""
+"""What products are by definition on which instruction set. No other test depends on a name."""
 
 # Products of float32 are those of `reference.winograd`.
 WINOGRAD_ISAS = {"zen4"}

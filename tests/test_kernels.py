@@ -357,7 +357,7 @@ def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
     )
 
 
-# The largest and the smallest leave the range of what weights are scaled by.
+# The sums of the squares of most of these leave the range of floats.
 @pytest.mark.parametrize("size", [0, 1e-37, 1e-30, 1e-20, 1e20, 3e37])
 def test_products_of_weights_of_any_size_agree_with_float64(isa, size, rng):
     x, weight = normal(rng, 7, 200, scale=0.1), (size * normal(rng, 40, 200)).astype(np.float32)
@@ -386,7 +386,9 @@ def test_products_lose_no_more_than_documented(isa, weight_size, size, inputs, r
     exact = exact_linear(x, weight, 0)
     got = _core.Linear(weight, np.zeros(96, np.float32), isa=isa).forward(x)
     error = np.sqrt(np.mean((got - exact) ** 2) / np.mean(exact**2))
-    if isa in WINOGRAD_ISAS:  # that of a block, and more the less x is as large as the weights
+    if (
+        isa in WINOGRAD_ISAS
+    ):  # that of a block, times a factor that grows with the difference of sizes
         ratio = size / np.sqrt(np.mean(winograd.pack(weight).scaled ** 2))
         assert error < 3.5e-7 * (ratio + 1 / ratio) / 2
     else:
@@ -394,7 +396,7 @@ def test_products_lose_no_more_than_documented(isa, weight_size, size, inputs, r
 
 
 def test_products_of_very_many_inputs_agree_with_float64(isa, rng):
-    # Of so many, kernels that know something of each row beforehand take the rows in turns.
+    # Of so many, the starts of all rows do not fit at once: they are taken in parts.
     x, weight = normal(rng, 90, 17300), normal(rng, 5, 17300)
     linear = _core.Linear(weight, np.zeros(5, np.float32), isa=isa)
     together = linear.forward(x, threads=1)

@@ -44,7 +44,7 @@ def load(
     Args:
         model: a directory, or a name on the Hugging Face hub.
         compute_type: "float32"; "bfloat16", with weights of half the size; or "int8", a quarter of
-            the size and about three times as fast, at a mean cosine of 0.9996 to float32.
+            the size and two to four times as fast, at a mean cosine of 0.9996 to float32.
         threads: threads of every call; None takes all that this process may use.
         max_seq_length: longest input in tokens; None takes the model's own limit.
         truncate_dim: keep only this many leading dimensions of every vector.

@@ -58,8 +58,8 @@ void layer_norm(const LayerNormArgs& args) {
   }
 }
 
-// Rows between the one that is summed and the one whose word is asked for: they lie anywhere in a
-// table that no cache holds.
+// How many rows ahead of the one that is summed a word is asked for: words lie anywhere in a table
+// that no cache holds.
 constexpr size_t kWordsAhead = 2;
 
 void embed(const EmbedArgs& args) {

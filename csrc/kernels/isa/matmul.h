@@ -13,7 +13,7 @@
 namespace fastbert::FASTBERT_ISA {
 namespace {
 
-// What the sums of each block begin with, of each row: of matmul_winograd.h alone.
+// For each row, what the sum of each block begins with; only matmul_winograd.h has these.
 struct RowStarts {
   const float* values = nullptr;  // (rows, blocks)
   size_t blocks = 0;

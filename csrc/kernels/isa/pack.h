@@ -57,7 +57,7 @@ inline float power_for(const float* row, size_t inner) {
 }
 
 // Moves the numbers of one vector's columns to their blocks, scaled, and puts the starts in front.
-// `to` is the first start, at or in front of `from`.
+// `to` is the first start; it lies in front of `from`, by a row for each block.
 inline void scale_and_start(const float* from, size_t inner, Vec power, float* to) {
   const auto next = [&] {
     const Vec w = Vec::load(from) * power;
@@ -80,7 +80,7 @@ inline void scale_and_start(const float* from, size_t inner, Vec power, float* t
   }
 }
 
-// The panel of pack(), between its scales and its starts.
+// What pack() writes goes to the end of the panel, and is then scaled and moved to its blocks.
 void pack_winograd(const PackArgs<float>& args) {
   float* const blocks = args.panel + kPanelColumns;
   float* const numbers = blocks + panel_blocks(args.inner) * kPanelColumns;

@@ -11,7 +11,7 @@
 //   Ints       kLanes integers or four times as many bytes; dot (products of bytes), dot_pairs (of
 //              16-bit numbers), to_floats, to_ints, to_shorts
 //   dot_bfloat16, to_bfloat16  only with __AVX512BF16__; matmul_bfloat16.h
-//   Vec::load_lanes            only with FASTBERT_FREE_ADDERS; matmul_winograd.h
+//   Vec::load_lanes            needed only with FASTBERT_FREE_ADDERS; matmul_winograd.h
 #pragma once
 
 #if defined(__AVX512F__)

@@ -29,7 +29,8 @@ struct Vec {
   static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
   static Vec fill_from(const float* p) {
 #if defined(FASTBERT_FREE_ADDERS) && !defined(__SANITIZE_ADDRESS__)
-    // As an integer: vbroadcastss to 512 bits takes time of Zen 4's adders, this takes none.
+    // As an integer: vbroadcastss to 512 bits takes time of Zen 4's adders, this takes none. What
+    // assembly reads, a sanitizer does not see.
     Vec x;
     asm("vpbroadcastd %1, %0" : "=v"(x.v) : "m"(*p));
     return x;

@@ -34,7 +34,7 @@ class Weight(NamedTuple):
 
 
 def blocks(x: Array) -> list[Array]:
-    """Columns in blocks; one, of none, if there are none."""
+    """Columns in blocks. No columns are one empty block."""
     return np.split(x, range(BLOCK, x.shape[1], BLOCK), axis=1)
 
 
