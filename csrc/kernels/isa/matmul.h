@@ -1,7 +1,7 @@
 // y = activation(x W^T + bias) over packed panels: nearly all of the time is spent here.
 //
-// Every element of y is one chain of multiply-adds over k = 0, 1, 2 ... (of matmul_winograd.h, a
-// sum of blocks), whatever tile it falls into, so a row's bits do not depend on the rows that are
+// Every element of y is one chain of multiply-adds over k = 0, 1, 2 ... (in matmul_winograd.h a sum
+// of blocks), whatever tile it falls into, so a row's bits do not depend on the rows that are
 // multiplied with it.
 #pragma once
 
@@ -80,8 +80,8 @@ void float_tile(const typename Products::Argument& t) {
   }
 }
 
-// What products are made of: how large a panel is, and the tile of so many rows over one. Here of
-// floats.
+// What products are made of: how large a panel is, and the tile of so many rows over one; for
+// peak.h, a step of a chain in registers and for how many products it stands. Here of floats.
 struct Floats {
   using Argument = Tile<float>;
   static constexpr size_t kStepsPerFetch = kUnroll;
@@ -94,6 +94,8 @@ struct Floats {
   static void run(const Argument& t) {
     float_tile<Floats, kRows>(t);
   }
+  static constexpr size_t kPeakProducts = 1;
+  static Vec peak_step(Vec chain) { return fma(chain, Vec::fill(0.999f), Vec::fill(0.001f)); }
 };
 
 template <class Products>

@@ -1,10 +1,8 @@
 // How fast products can be at all: the yardstick of docs/performance.md and the benchmarks.
 #pragma once
 
+#include "float_products.h"
 #include "matmul_bfloat16.h"
-#if defined(FASTBERT_FREE_ADDERS)
-#include "matmul_winograd.h"
-#endif
 #include "vec.h"
 
 namespace fastbert::FASTBERT_ISA {
@@ -30,25 +28,9 @@ float run_chains(size_t rounds, const Step& step) {
   return total.sum();
 }
 
-// Of floats. How many products a step of a chain stands for, in a vector:
-#if defined(FASTBERT_FREE_ADDERS)
-// As in matmul_winograd.h: three products are two multiply-adds and two additions.
-constexpr size_t kPeakProducts = kTriple;
 float multiply_adds(size_t rounds) {
-  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f), half = Vec::fill(0.5f);
-  return run_chains(rounds, [=](Vec chain) {
-    Vec x = a;
-    asm volatile("" : "+v"(x.v));  // or the additions would be done only once
-    return fma(x + a, x + b, fma(chain, half, b));
-  });
+  return run_chains(rounds, [](Vec chain) { return FloatProducts::peak_step(chain); });
 }
-#else
-constexpr size_t kPeakProducts = 1;
-float multiply_adds(size_t rounds) {
-  const Vec a = Vec::fill(0.999f), b = Vec::fill(0.001f);
-  return run_chains(rounds, [=](Vec chain) { return fma(chain, a, b); });
-}
-#endif
 
 #if defined(__AVX512BF16__)
 float multiply_adds_bfloat16(size_t rounds) {
@@ -56,7 +38,7 @@ float multiply_adds_bfloat16(size_t rounds) {
   return run_chains(rounds, [=](Vec chain) { return dot_bfloat16(chain, a, b); });
 }
 #else
-static_assert(kPeakProducts == 1, "bfloat16 is multiplied as floats");
+static_assert(FloatProducts::kPeakProducts == 1, "bfloat16 is multiplied as floats");
 constexpr auto multiply_adds_bfloat16 = multiply_adds;
 #endif
 

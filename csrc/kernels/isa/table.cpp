@@ -2,9 +2,9 @@
 #include "activation.h"
 #include "attention.h"
 #include "attention_int8.h"
+#include "float_products.h"
 #include "kernels/kernels.h"
 #include "layer_norm.h"
-#include "matmul.h"
 #include "matmul_bfloat16.h"
 #include "matmul_int8.h"
 #include "pack.h"
@@ -18,15 +18,9 @@ const KernelTable& table() {
       FASTBERT_TEXT(FASTBERT_ISA),
       kPanelColumns,
       kTileRows,
-#if defined(FASTBERT_FREE_ADDERS)
-      WinogradFloats::panel_size,
-      pack_winograd,
-      matmul_winograd,
-#else
-      Floats::panel_size,
-      pack,
-      matmul<Floats>,
-#endif
+      FloatProducts::panel_size,
+      pack_floats,
+      matmul_floats,
       pack_bfloat16,
       matmul<BFloat16>,
       pack_int8,
@@ -39,7 +33,7 @@ const KernelTable& table() {
       layer_norm,
       embed,
       activate,
-      {multiply_adds, 2 * kPeakProducts * Vec::kLanes * kPeakChains},
+      {multiply_adds, 2 * FloatProducts::kPeakProducts * Vec::kLanes * kPeakChains},
       {multiply_adds_bfloat16, 2 * BFloat16::kPeakProducts * Vec::kLanes * kPeakChains},
       {multiply_adds_int8, 2 * kDot * Vec::kLanes * kPeakChains},
   };
