@@ -1,9 +1,15 @@
-"""Fits the rational function behind csrc/kernels/isa/activation.h, and prints its coefficients.
+"""Fits what csrc/kernels/isa/gelu.h computes, and prints its coefficients.
 
-GELU is x * (1 + erf(x / sqrt 2)) / 2. With s = x * x, erf(x / sqrt 2) is close to x * P(s) / Q(s)
-for |x| <= BOUND, and closer to 1 than half a unit in the last place of the result beyond. The fit
-minimises the largest error of the GELU itself by iteratively reweighted least squares on Chebyshev
-nodes. Needs mpmath:  python tools/fit_gelu.py
+Needs mpmath:  python tools/fit_gelu.py
+
+One form is a rational function: GELU is x * (1 + erf(x / sqrt 2)) / 2, and with s = x * x,
+erf(x / sqrt 2) is close to x * P(s) / Q(s) for |x| <= BOUND, and closer to 1 than half a unit in
+the last place of the result beyond. The fit minimises the largest error of the GELU itself by
+iteratively reweighted least squares on Chebyshev nodes.
+
+The other is made of pieces: GELU is max(x, 0) + |x| * tail(|x|), where tail(a), which is
+-erfc(a / sqrt 2) / 2, is a polynomial of its own around every multiple of WIDTH. The one around the
+last of them is 0 there, and so is all that lies beyond.
 """
 
 import mpmath as mp
@@ -11,6 +17,9 @@ import mpmath as mp
 BOUND = 5.6
 NUMERATOR, DENOMINATOR = 5, 5  # degrees in s; 4, 4 is off by 2e-6, 6, 4 by 7e-8
 NODES, ROUNDS = 300, 60
+
+WIDTH, PIECES = 0.36, 16  # 0.375 is off by 1.4e-7 at most, 0.35 by 4e-7 in the end
+DEGREE = 4  # 5 would be off by 1.2e-8, for another lookup and multiply-add
 
 
 def fit() -> tuple[list[mp.mpf], list[mp.mpf]]:
@@ -48,6 +57,39 @@ def fit() -> tuple[list[mp.mpf], list[mp.mpf]]:
     return p, q
 
 
+def tail(a: mp.mpf) -> mp.mpf:
+    """The share of a normal distribution that lies above `a`, negative."""
+    return -mp.erfc(a / mp.sqrt(2)) / 2
+
+
+def fit_piece(i: int) -> tuple[list[mp.mpf], mp.mpf]:
+    """Coefficients of the polynomial around i * WIDTH, highest first, and the GELU's error."""
+    width = mp.mpf(str(WIDTH))
+    middle, half = i * width, width / 2
+    # The first piece and the last one have one half only.
+    low, high = (mp.mpf(0) if i == 0 else -half), (mp.mpf(0) if i == PIECES - 1 else half)
+    if i < PIECES - 1:
+        piece = mp.chebyfit(lambda d: tail(middle + d), [low, high], DEGREE + 1)
+    else:
+        end = tail(middle)
+        slope = mp.chebyfit(lambda d: (tail(middle + d) - end) / d, [low, -width / 1000], DEGREE)
+        piece = [*slope, mp.mpf(0)]
+    errors = [
+        (middle + d) * abs(mp.polyval(piece, d) - tail(middle + d))
+        for d in mp.linspace(low, high, 100)
+    ]
+    return piece, max(errors)
+
+
+def fit_pieces() -> list[list[mp.mpf]]:
+    """The coefficients of all pieces, power by power of the distance from their middles."""
+    pieces, errors = zip(*map(fit_piece, range(PIECES)), strict=True)
+    print(f"largest error of the GELU by pieces: {mp.nstr(max(errors), 3)}")
+    return [list(powers) for powers in zip(*pieces, strict=True)][::-1]
+
+
 if __name__ == "__main__":
     for name, coefficients in zip("PQ", fit(), strict=True):
         print(name, ", ".join(mp.nstr(c, 10) for c in coefficients))
+    for power, coefficients in enumerate(fit_pieces()):
+        print(power, ", ".join(mp.nstr(c, 9) for c in coefficients))

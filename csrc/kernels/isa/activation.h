@@ -1,6 +1,7 @@
-// Functions of one number, applied to vectors: exp2, GELU and its kin.
+// Functions of one number, applied to vectors: exp2 and what BERT activates with.
 #pragma once
 
+#include "gelu.h"
 #include "kernels/kernels.h"
 #include "vec.h"
 
@@ -29,29 +30,6 @@ inline Vec sigmoid(Vec x) { return Vec::fill(1) / (Vec::fill(1) + exp(Vec::zero(
 
 inline Vec tanh(Vec x) { return fma(Vec::fill(2), sigmoid(x + x), Vec::fill(-1)); }
 
-// x / 2 * (1 + erf(x / sqrt 2)), BERT's own. erf is x * P(x^2) / Q(x^2), held where it rounds to 1.
-// Error below 2e-7 + 2e-7 |x|: roundings. Coefficients: tools/fit_gelu.py, with NUMERATOR,
-// DENOMINATOR = 5, 5.
-inline Vec gelu(Vec x) {
-  const Vec bound = Vec::fill(5.6f);
-  const Vec z = min(bound, max(Vec::zero() - bound, x));
-  const Vec s = z * z;
-  Vec p = Vec::fill(4.342015065e-8f);
-  p = fma(p, s, Vec::fill(1.318097718e-5f));
-  p = fma(p, s, Vec::fill(3.803106808e-4f));
-  p = fma(p, s, Vec::fill(9.610850307e-3f));
-  p = fma(p, s, Vec::fill(7.169453587e-2f));
-  p = fma(p, s, Vec::fill(7.978838029e-1f));
-  Vec q = Vec::fill(1.185131126e-6f);
-  q = fma(q, s, Vec::fill(8.101042946e-5f));
-  q = fma(q, s, Vec::fill(2.003358821e-3f));
-  q = fma(q, s, Vec::fill(2.980400494e-2f));
-  q = fma(q, s, Vec::fill(2.565185231e-1f));
-  q = fma(q, s, Vec::fill(1.0f));
-  const Vec half = x * Vec::fill(0.5f);
-  return fma(half, z * p / q, half);
-}
-
 // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), "gelu_new" in checkpoints.
 inline Vec gelu_tanh(Vec x) {
   const Vec inner = x * fma(x * x, Vec::fill(0.044715f * 0.7978845608f), Vec::fill(0.7978845608f));
@@ -60,7 +38,7 @@ inline Vec gelu_tanh(Vec x) {
 
 // Calls body(function) with the activation as a function of a vector.
 template <class Body>
-auto with_activation(Activation activation, const Body& body) {
+void with_activation(Activation activation, const Body& body) {
   switch (activation) {
     case Activation::gelu:
       return body([](Vec v) { return gelu(v); });
@@ -79,13 +57,23 @@ auto with_activation(Activation activation, const Body& body) {
   }
 }
 
+// y = function(x), (columns); y may be x.
+template <class Function>
+inline void apply(const Function& function, const float* x, size_t columns, float* y) {
+  for_each_vector(columns,
+                  [&](size_t i, size_t n) { function(Vec::load(x + i, n)).store(y + i, n); });
+}
+
+void activate_row(Activation activation, const float* x, size_t columns, float* y) {
+  with_activation(activation, [&](const auto& function) { apply(function, x, columns, y); });
+}
+
 void activate(const ActivateArgs& args) {
   if (args.activation == Activation::identity) return;
   with_activation(args.activation, [&](const auto& function) {
     for (size_t r = 0; r < args.rows; ++r) {
       float* x = args.x + r * args.stride;
-      for_each_vector(args.columns,
-                      [&](size_t i, size_t n) { function(Vec::load(x + i, n)).store(x + i, n); });
+      apply(function, x, args.columns, x);
     }
   });
 }

@@ -70,7 +70,7 @@ void pack_int8(const PackInt8Args& args) {
     args.scales[n] = 0;
     args.start[n] = 0;
     if (n >= p.width) continue;
-    const RowScale scale = rotate(p.rows[n], Activation::identity, p.inner, p.scratch);
+    const RowScale scale = rotate(p.rows[n], p.inner, p.scratch);
     args.scales[n] = scale.unit * Rotation(p.inner).weight();
     for (size_t k = 0; k < p.inner; ++k) {
       const int value = static_cast<int>(lrintf(p.scratch[k] * scale.inverse));

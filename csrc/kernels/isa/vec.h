@@ -10,6 +10,7 @@
 //   widen      bfloat16 to floats; store_bytes: floats to bytes
 //   Ints       kLanes integers or four times as many bytes; dot (products of bytes), dot_pairs (of
 //              16-bit numbers), to_floats, to_ints, to_shorts
+//   magnitude, lookup         only with __AVX512F__; gelu.h
 //   dot_bfloat16, to_bfloat16  only with __AVX512BF16__; matmul_bfloat16.h
 //   Vec::load_lanes            needed only with FASTBERT_FREE_ADDERS; matmul_winograd.h
 #pragma once

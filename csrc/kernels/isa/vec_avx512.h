@@ -81,6 +81,12 @@ inline Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 inline Vec swap_pairs(Vec a) { return {_mm512_permute_ps(a.v, 0x4e)}; }
 inline Vec swap_neighbours(Vec a) { return {_mm512_permute_ps(a.v, 0xb1)}; }
 
+inline Vec magnitude(Vec a) { return {_mm512_abs_ps(a.v)}; }
+// Sixteen numbers of a table, by the four lowest bits of each lane.
+inline Vec lookup(const float* table, Vec index) {
+  return {_mm512_permutexvar_ps(_mm512_castps_si512(index.v), _mm512_load_ps(table))};
+}
+
 // Largest magnitude, lane by lane and of all lanes; `top` has no signs. By the order of the bits,
 // in which NaN is above infinity, so that neither is lost.
 inline Vec max_magnitude(Vec top, Vec a) {
