@@ -357,8 +357,8 @@ def test_pack_transposes_into_panels(kernels, outputs, inner, rng):
     )
 
 
-# The sums of the squares of most of these leave the range of floats. The powers of 2 that Winograd's
-# products would scale the least and the largest by are no normal numbers.
+# The sums of the squares of most of these leave the range of floats, and the powers of 2 that would
+# bring the least and the largest to size 1/2 are no normal numbers.
 @pytest.mark.parametrize("size", [0, 1e-39, 1e-37, 1e-30, 1e-20, 1e20, 3e37, 3e38])
 def test_products_of_weights_of_any_size_agree_with_float64(isa, size, rng):
     x = normal(rng, 7, 200, scale=0.03)
