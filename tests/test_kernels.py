@@ -91,7 +91,7 @@ def test_activation_of_any_length_keeps_to_its_range(kernels, name, count, rng):
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "relu", "silu", "sigmoid", "tanh"])
 def test_activation_hands_on_nan_and_survives_infinity(kernels, name):
-    got = kernels.activate(name, np.array([np.nan, 1e30, 1.0], np.float32))
+    got = kernels.activate(name, np.array([np.nan, 1e30, 1.0, -1e30], np.float32))
     assert np.isnan(got[0])
     assert not np.isnan(got[1:]).any()
 
@@ -452,10 +452,11 @@ def test_quantize_applies_the_activation_first(kernels, columns, activation, rng
     assert (error <= 0.5001 * units[:, None] + 1e-4).all()
 
 
-def test_quantize_hands_on_nan(kernels, rng):
+@pytest.mark.parametrize("activation", ["identity", "gelu", "tanh"])
+def test_quantize_hands_on_nan(kernels, activation, rng):
     x = normal(rng, 3, 64)
     x[1, 5] = np.nan
-    _, units = kernels.quantize(x)
+    _, units = kernels.quantize(x, activation=activation)
     np.testing.assert_array_equal(np.isnan(units), [False, True, False])
 
 

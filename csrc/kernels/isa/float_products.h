@@ -1,4 +1,5 @@
-// How this instruction set multiplies floats: the one place that chooses.
+// How linear layers multiply floats on this instruction set: the one place that chooses. Attention
+// takes Floats always, its sums are too short for anything else.
 #pragma once
 
 #include "matmul.h"

@@ -40,6 +40,7 @@ struct WinogradFloats {
   }
   template <int kRows>
   static void run(const Argument& t);
+  // Two multiply-adds and two additions.
   static constexpr size_t kPeakProducts = kTriple;
   static Vec peak_step(Vec chain) {
     Vec x = Vec::fill(0.999f);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <math.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 #include "matmul_bfloat16.h"

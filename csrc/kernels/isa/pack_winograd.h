@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "matmul_winograd.h"
 #include "pack.h"
 #include "tiles.h"

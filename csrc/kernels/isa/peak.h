@@ -1,6 +1,8 @@
 // How fast products can be at all: the yardstick of docs/performance.md and the benchmarks.
 #pragma once
 
+#include <string.h>
+
 #include "float_products.h"
 #include "matmul_bfloat16.h"
 #include "vec.h"

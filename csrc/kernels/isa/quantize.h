@@ -5,8 +5,6 @@
 // The weights are rotated alike, and the product of the two is what it was.
 #pragma once
 
-#include <math.h>
-
 #include "activation.h"
 #include "kernels/kernels.h"
 #include "vec.h"
@@ -95,7 +93,7 @@ RowScale rotate(const float* x, size_t columns, float* y) {
   }
 }
 
-// The activation has a pass of its own: in one loop with the rotation, both together take a sixth
+// The activation has a pass of its own: in one loop with the rotation, both together take a seventh
 // longer than one after the other.
 void quantize(const QuantizeArgs& args) {
   for (size_t r = 0; r < args.rows; ++r) {

@@ -5,6 +5,7 @@
 #include "float_products.h"
 #include "kernels/kernels.h"
 #include "layer_norm.h"
+#include "matmul.h"
 #include "matmul_bfloat16.h"
 #include "matmul_int8.h"
 #include "pack.h"
