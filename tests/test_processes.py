@@ -230,4 +230,4 @@ def test_idle_workers_sleep_soon():
     )
     if "GOMP_SPINCOUNT" not in result.stderr:
         pytest.skip("built with Clang: libomp has its own setting, see docs/architecture.md")
-    assert "GOMP_SPINCOUNT = '10000'" in result.stderr
+    assert "GOMP_SPINCOUNT = '3000'" in result.stderr
