@@ -111,12 +111,12 @@ void multiply_tiles(const MatmulArgs<Element>& args, const RowStarts& row_starts
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
     const Element* panel = args.panels + p * panel_size;
     const size_t column = p * kPanelColumns;
-    NextPanel next(panel + panel_size, panel_size * sizeof(Element), args.rows, kTileRows,
-                   args.inner / Products::kStepsPerFetch);
+    FetchAhead ahead(panel, panel_size * sizeof(Element), args.rows, kTileRows,
+                     args.inner / Products::kStepsPerFetch);
     for_each_tile<kTileRows>(args.rows, [&](size_t row, size_t height) {
       float* y = args.y + row * args.y_stride + column;
       kTiles<Products>.of[height]({args.x + row * args.x_stride, args.x_stride, panel, args.inner,
-                                   args.bias + column, y, args.y_stride, next.share(),
+                                   args.bias + column, y, args.y_stride, ahead.share(),
                                    row_starts.from(row)});
       activate({args.activation, y, args.y_stride, height, kPanelColumns});  // still in L1
     });

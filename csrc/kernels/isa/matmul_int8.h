@@ -90,12 +90,12 @@ void matmul_int8(const MatmulInt8Args& args) {
   for (size_t p = args.panel_begin; p < args.panel_end; ++p) {
     const int8_t* panel = args.panels + p * panel_size;
     const size_t column = p * kPanelColumns;
-    NextPanel next(panel + panel_size, panel_size, args.rows, kInt8TileRows, steps);
+    FetchAhead ahead(panel, panel_size, args.rows, kInt8TileRows, steps);
     for_each_tile<kInt8TileRows>(args.rows, [&](size_t row, size_t height) {
       kIntegerTiles<Bytes>.of[height](
           {args.x + row * args.x_stride, args.x_stride, kDot, panel, steps, args.start + column,
            args.x_scales + row, args.scales + column, args.bias + column, 0,
-           args.y + row * args.y_stride + column, args.y_stride, next.share()});
+           args.y + row * args.y_stride + column, args.y_stride, ahead.share()});
     });
   }
 }
