@@ -102,8 +102,7 @@ template <class Products>
 constexpr auto kTiles = tile_table<Products, kTileRows>();
 
 // The panel outside, the rows inside: a panel stays in L2 while all rows pass over it, and each
-// tile of rows fetches its share of the panel behind it. More than that one would push out the
-// rows.
+// tile of rows fetches its share of what comes next. More than one panel would push out the rows.
 template <class Products, class Element>
 void multiply_tiles(const MatmulArgs<Element>& args, const RowStarts& row_starts) {
   if (args.rows == 0) return;

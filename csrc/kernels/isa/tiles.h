@@ -56,10 +56,11 @@ struct Ahead {
 
 // How far ahead the only tile of a panel fetches. A whole panel would leave the first one of every
 // run of panels to the loads: 16 KiB are 5 to 10 % faster. See docs/performance.md.
-constexpr size_t kDistance = 16384;
+constexpr size_t kBytesAhead = 16384;
 
-// With so few rows to a line of the panel, loads alone keep the hardware's own fetching far ahead,
-// at the speed of plain streaming; ours would take half of that.
+// With so few rows, loads alone keep the hardware's own fetching far ahead, at the speed of plain
+// streaming; ours would take half of that. 3 with AVX-512, 1 with AVX2, whose loads are half as
+// long, and none with SSE2.
 constexpr size_t kRowsThatStream = 3 * Vec::kLanes * sizeof(float) / kLineBytes;
 
 // What the tiles that pass over a panel of `bytes` fetch for later, in equal shares: the panel
@@ -71,7 +72,7 @@ class FetchAhead {
     if (rows <= kRowsThatStream || steps == 0) return;
     const size_t tiles = (rows + most_rows - 1) / most_rows;
     const size_t lines = ((bytes + kLineBytes - 1) / kLineBytes + tiles - 1) / tiles;
-    const size_t distance = tiles == 1 && bytes > kDistance ? kDistance : bytes;
+    const size_t distance = tiles == 1 && bytes > kBytesAhead ? kBytesAhead : bytes;
     next_ = static_cast<const char*>(panel) + distance;
     share_ = lines * kLineBytes;
     lines_ = (lines + steps - 1) / steps;
