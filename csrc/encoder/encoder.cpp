@@ -309,7 +309,8 @@ void Encoder::attend(const Run& run, const Output& output, std::size_t index,
 
 // Alone, one call does it all. A team shares out panels, one run of them for each member: in
 // smaller pieces, every one would begin with a panel that nobody has fetched ahead, up to 10 % of a
-// short text. Where the panels do not go round, and with many rows, it shares out blocks of rows as well.
+// short text. Where the panels do not go round, and with many rows, it shares out blocks of rows as
+// well.
 void Encoder::product(const Run& run, const PackedLinear& linear, const float* x,
                       std::size_t x_stride, float* y, std::size_t y_stride,
                       Activation activation) const {
