@@ -161,6 +161,10 @@ std::string forced_isa() {
 int default_threads() {
   if (const char* value = std::getenv("OMP_NUM_THREADS"))
     if (const int threads = std::atoi(value); threads > 0) return threads;
+  return usable_cores();
+}
+
+int usable_cores() {
   // Counting cores reads some files, 50 microseconds and more: too much for every call, so it is
   // done again only when the affinity has changed.
   static std::mutex mutex;

@@ -23,6 +23,9 @@ std::string forced_isa();
 // the cgroup's CPU quota. OMP_NUM_THREADS, when set to a positive number, wins.
 int default_threads();
 
+// The same whatever OMP_NUM_THREADS says.
+int usable_cores();
+
 // Marketing name of the processor, or "" when the system does not tell.
 std::string model_name();
 

@@ -65,13 +65,13 @@ class Host {
 };
 
 struct Inheritance {
-  bool forked = false;
+  unsigned generation = 0;  // 0: nothing is inherited
   pthread_t thread{};    // the thread that called fork()
   Host* host = nullptr;  // never deleted: its thread lives as long as the process
 } inheritance;
 
 void after_fork_in_child() {
-  inheritance.forked = true;
+  ++inheritance.generation;
   inheritance.thread = pthread_self();
   inheritance.host = nullptr;  // the parent's host, if any, did not come along
   busy.store(0);
@@ -101,6 +101,8 @@ void TeamState::finish(std::uint32_t step, std::size_t done, std::size_t pieces)
   }
 }
 
+unsigned fork_generation() { return inheritance.generation; }
+
 ThreadGrant::ThreadGrant(int wanted, int most) {
   const int usable = cpu::default_threads();
   wanted = std::min({wanted > 0 ? wanted : usable, most, kMostThreads});
@@ -116,7 +118,7 @@ void ThreadGrant::run(const std::function<void(const Team&)>& body) const {
   if (count_ == 1) {
     TeamState state;
     body(Team{0, 1, &state});
-  } else if (inheritance.forked && pthread_equal(inheritance.thread, pthread_self())) {
+  } else if (inheritance.generation != 0 && pthread_equal(inheritance.thread, pthread_self())) {
     if (!inheritance.host) inheritance.host = new Host;
     inheritance.host->run([&] { open_region(count_, body); });
   } else {

@@ -68,6 +68,9 @@ struct Team {
   }
 };
 
+// How many forks lie between this process and the first that loaded this module.
+unsigned fork_generation();
+
 // More than this many threads are never started: libgomp ends the process when it cannot start one.
 constexpr int kMostThreads = 1024;
 

@@ -66,6 +66,7 @@ class Encoder {
   const Config& config() const { return config_; }
   const KernelTable& kernels() const { return kernels_; }
   const std::byte* packed() const { return packed_.data(); }
+  std::size_t packed_bytes() const { return PackedWeights::bytes(kernels_, config_, type_); }
 
  private:
   // One member's part in a chunk. The team either splits the rows, and each member takes its own
