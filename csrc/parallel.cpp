@@ -66,8 +66,8 @@ class Host {
 
 struct Inheritance {
   unsigned generation = 0;  // 0: nothing is inherited
-  pthread_t thread{};    // the thread that called fork()
-  Host* host = nullptr;  // never deleted: its thread lives as long as the process
+  pthread_t thread{};       // the thread that called fork()
+  Host* host = nullptr;     // never deleted: its thread lives as long as the process
 } inheritance;
 
 void after_fork_in_child() {
