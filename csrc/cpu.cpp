@@ -84,7 +84,9 @@ double cgroup_cpus() {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && controllers.find("cpu") == std::string::npos) continue;
+    // One group for all, or of cgroup v1 a list: "cpu,cpuacct", but not "cpuset".
+    if (!controllers.empty() && ("," + controllers + ",").find(",cpu,") == std::string::npos)
+      continue;
     const std::string mount = std::string("/sys/fs/cgroup") + (controllers.empty() ? "" : "/cpu");
     for (std::string path = line.substr(second + 1); !path.empty() && path != "/";
          path.erase(path.rfind('/')))
@@ -93,6 +95,13 @@ double cgroup_cpus() {
   }
   return tightest;
 }
+
+// Read once, while Python loads the module and holds its lock: to call getenv() later, beside
+// somebody who sets a variable, is undefined.
+const int wanted_threads = [] {
+  const char* const value = std::getenv("OMP_NUM_THREADS");
+  return value ? std::atoi(value) : 0;
+}();
 
 int count_threads(const Affinity& mask) {
   const int cores = usable_cores(mask);
@@ -158,11 +167,7 @@ std::string forced_isa() {
   return value ? value : "";
 }
 
-int default_threads() {
-  if (const char* value = std::getenv("OMP_NUM_THREADS"))
-    if (const int threads = std::atoi(value); threads > 0) return threads;
-  return usable_cores();
-}
+int default_threads() { return wanted_threads > 0 ? wanted_threads : usable_cores(); }
 
 int usable_cores() {
   // Counting cores reads some files, 50 microseconds and more: too much for every call, so it is

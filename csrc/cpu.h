@@ -20,7 +20,7 @@ bool has_zen4();
 std::string forced_isa();
 
 // Threads that the process may really keep busy: the physical cores in its affinity mask, capped by
-// the cgroup's CPU quota. OMP_NUM_THREADS, when set to a positive number, wins.
+// the cgroup's CPU quota. OMP_NUM_THREADS, if a positive number when this is loaded, wins.
 int default_threads();
 
 // The same whatever OMP_NUM_THREADS says.

@@ -105,7 +105,7 @@ unsigned fork_generation() { return inheritance.generation; }
 
 ThreadGrant::ThreadGrant(int wanted, int most) {
   const int usable = cpu::default_threads();
-  wanted = std::min({wanted > 0 ? wanted : usable, most, kMostThreads});
+  wanted = std::max(1, std::min({wanted > 0 ? wanted : usable, most, kMostThreads}));
   const int others = busy.fetch_add(wanted);
   count_ = std::clamp(std::max(wanted, usable) - others, 1, wanted);
   busy.fetch_sub(wanted - count_);

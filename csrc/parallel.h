@@ -98,16 +98,22 @@ class ThreadGrant {
 // that cover [0, n). Threads take slices as they become free, so the body must not care which one
 // runs it.
 template <class Body>
-void parallel_for(std::size_t n, std::size_t grain, int threads, const Body& body) {
+void parallel_for(std::size_t n, std::size_t grain, const ThreadGrant& grant, const Body& body) {
   static_assert(noexcept(body(n, n)), "an exception cannot leave a team: mark the lambda noexcept");
   if (n == 0) return;
-  const ThreadGrant grant(static_cast<int>(std::min<std::size_t>(threads > 0 ? threads : 0, n)));
   const std::size_t members = grant.count();
   grain = std::min(grain, (n + members - 1) / members);
   const std::size_t slices = (n + grain - 1) / grain;
   grant.run([&](const Team& team) {
     team.share(slices, [&](std::size_t s) { body(s * grain, std::min(n, (s + 1) * grain)); });
   });
+}
+
+// The same on `threads` threads (0: all that the process may use), or on n if that is less.
+template <class Body>
+void parallel_for(std::size_t n, std::size_t grain, int threads, const Body& body) {
+  const int most = static_cast<int>(std::min<std::size_t>(n, kMostThreads));
+  parallel_for(n, grain, ThreadGrant(threads, most), body);
 }
 
 }  // namespace fastbert

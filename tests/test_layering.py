@@ -41,7 +41,7 @@ def includes(path):
     ("folder", "allowed"),
     [
         ("kernels/isa", r"(kernels/kernels\.h|[\w.]+)$"),
-        ("encoder", r"(encoder/|kernels/kernels\.h|parallel\.h)"),
+        ("encoder", r"(encoder/|kernels/kernels\.h|parallel\.h|cpu\.h)"),
         ("tokenizer", r"(tokenizer/|parallel\.h|cpu\.h|[\w.]+$)"),
         ("bindings", r"(bindings/|encoder/|kernels/kernels\.h|cpu\.h|checksum\.h|huge_pages\.h)"),
     ],

@@ -150,7 +150,7 @@ def test_fit_needs_the_model(tmp_path):
 def test_one_encoder_serves_the_process(tiny_model, vectorizer):
     encoder = vectorizer._encoder()
     assert clone(vectorizer)._encoder() is encoder
-    assert api.load_once(os.fspath(tiny_model), "float32", None) is encoder
+    assert api.load_once(tiny_model, "float32", None) is encoder
     fastbert.encode(TEXTS, model=tiny_model)
     assert vectorizer._encoder() is encoder
 

@@ -15,8 +15,16 @@
 namespace fastbert::bindings {
 namespace {
 
+constexpr std::size_t kMostSize = std::numeric_limits<std::int32_t>::max();
+
 Config read_config(const py::dict& values) {
-  const auto size = [&](const char* key) { return values[key].cast<std::size_t>(); };
+  const auto size = [&](const char* key) {
+    const auto value = values[key].cast<std::size_t>();
+    if (value > kMostSize)
+      throw std::invalid_argument(std::string(key) + " is " + std::to_string(value) +
+                                  ", but must be at most " + std::to_string(kMostSize));
+    return value;
+  };
   return {size("vocab_size"),
           size("hidden_size"),
           size("num_hidden_layers"),
@@ -157,8 +165,8 @@ class PyEncoder {
                          : checked_packed(packed, PackedWeights::bytes(table, config_, type_));
     const py::gil_scoped_release release;
     encoder_ = std::make_unique<Encoder>(table, config_, type_, weights, stored, threads);
-    batcher_ = std::make_unique<DynamicBatcher>(*encoder_, cpu::usable_cores(),
-                                                outgrows_caches(encoder_->packed_bytes()));
+    batcher_ =
+        std::make_unique<DynamicBatcher>(*encoder_, outgrows_caches(encoder_->packed_bytes()));
   }
 
   py::object forward(const py::object& ids, const py::object& offsets, const py::object& type_ids,

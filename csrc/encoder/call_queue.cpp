@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cpu.h"
+
 namespace fastbert {
 namespace {
 
@@ -14,6 +16,10 @@ constexpr std::size_t kMostGroupTokens = 128;
 // on its way through Python. Without it, it mostly goes alone, and then three of four with it.
 constexpr std::chrono::microseconds kPatience{300};
 
+// When one has waited for nobody, the crowd has gone or wants different things: so many do not
+// wait.
+constexpr int kDiscouraged = 8;
+
 // Under the lock: without it, a call may be gone as soon as its state has changed.
 void wake(Call& call, Call::State state) {
   call.state = state;
@@ -23,51 +29,70 @@ void wake(Call& call, Call::State state) {
 }  // namespace
 
 // How many calls should go together, so that all groups are as large.
-std::size_t CallQueue::group_size() const { return (crowd_ + groups_ - 1) / groups_; }
+std::size_t CallQueue::group_size() const { return (crowd_ + cores_ - 1) / cores_; }
 
 void CallQueue::enter(Call& call) noexcept {
+  // Asked every time: a child may be pinned to fewer cores than its parent.
+  const std::size_t cores = cpu::usable_cores();
   std::unique_lock lock(mutex_);
+  cores_ = cores;
   crowd_ = std::max(crowd_, ++inside_);
-  if (running_ < groups_) {
+  if (running_ < cores_) {
     ++running_;
     call.state = Call::State::leading;
     return;
   }
   *end_ = &call;
   end_ = &call.next;
-  ++waiting_;
   if (waiting_leader_) waiting_leader_->changed.notify_one();
   call.changed.wait(lock, [&] { return call.state != Call::State::waiting; });
 }
 
-void CallQueue::wait_for_company(std::unique_lock<std::mutex>& lock, Call& leader) {
-  const auto complete = [&] { return 1 + waiting_ >= group_size(); };
-  if (waiting_leader_ || complete()) return;
-  waiting_leader_ = &leader;
-  leader.changed.wait_for(lock, kPatience, complete);
-  waiting_leader_ = nullptr;
-}
-
 void CallQueue::gather(Call& leader) noexcept {
   std::unique_lock lock(mutex_);
-  wait_for_company(lock, leader);
+  Group group{leader, &leader, 1, leader.tokens()};
+  collect(group);
+  wait_for_company(lock, group);
+}
+
+// Moves from the queue to the group who can go with it.
+void CallQueue::collect(Group& group) {
   const std::size_t most = group_size();
-  std::size_t calls = 1, tokens = leader.tokens();
-  Call* last = &leader;
   Call** at = &first_;
   while (Call* const call = *at) {
-    if (calls < most && tokens + call->tokens() <= kMostGroupTokens &&
-        call->wants_the_same(leader)) {
-      ++calls, tokens += call->tokens();
+    if (group.calls < most && group.tokens + call->tokens() <= kMostGroupTokens &&
+        call->wants_the_same(group.leader)) {
+      ++group.calls, group.tokens += call->tokens();
       *at = call->next;
       call->next = nullptr;
-      last = last->next = call;
-      --waiting_;
+      group.last = group.last->next = call;
     } else {
       at = &call->next;
     }
   }
   end_ = at;
+}
+
+// Whether there is room for another call like these, and nobody whom the group has left behind.
+bool CallQueue::expects_more(const Group& group) const {
+  return !first_ && group.calls < group_size() &&
+         group.tokens + group.tokens / group.calls <= kMostGroupTokens;
+}
+
+void CallQueue::wait_for_company(std::unique_lock<std::mutex>& lock, Group& group) {
+  if (waiting_leader_ || !expects_more(group)) return;
+  if (not_to_wait_ > 0) {
+    --not_to_wait_;
+    return;
+  }
+  const std::size_t calls = group.calls;
+  waiting_leader_ = &group.leader;
+  group.leader.changed.wait_for(lock, kPatience, [&] {
+    collect(group);
+    return !expects_more(group);
+  });
+  waiting_leader_ = nullptr;
+  if (group.calls == calls) not_to_wait_ = kDiscouraged, crowd_ = inside_;
 }
 
 void CallQueue::leave(const Call& leader) noexcept {
@@ -88,7 +113,6 @@ void CallQueue::leave(const Call& leader) noexcept {
   first_ = call->next;
   if (!first_) end_ = &first_;
   call->next = nullptr;
-  --waiting_;
   wake(*call, Call::State::leading);
 }
 

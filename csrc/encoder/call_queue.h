@@ -30,13 +30,10 @@ struct Call {
   }
 };
 
-// So many groups of calls run at once, each led by the caller that came first. To lead, a call does
-// enter(), gather(), and, when all of its group are done, leave().
+// As many groups of calls run at once as there are cores, each led by the caller that came first.
+// To lead, a call does enter(), gather(), and, when all of its group are done, leave().
 class CallQueue {
  public:
-  // `groups`: one for each core.
-  explicit CallQueue(std::size_t groups) : groups_(groups) {}
-
   // Returns when `call` is to lead, or done.
   void enter(Call& call) noexcept;
 
@@ -50,18 +47,27 @@ class CallQueue {
   bool is_inherited() const { return generation_ != fork_generation(); }
 
  private:
-  std::size_t group_size() const;
-  void wait_for_company(std::unique_lock<std::mutex>& lock, Call& leader);
+  struct Group {
+    Call& leader;
+    Call* last;
+    std::size_t calls, tokens;
+  };
 
-  const std::size_t groups_;
+  std::size_t group_size() const;
+  void collect(Group& group);
+  bool expects_more(const Group& group) const;
+  void wait_for_company(std::unique_lock<std::mutex>& lock, Group& group);
+
   const unsigned generation_ = fork_generation();
   std::mutex mutex_;  // of all that follows, and of the state of every call
   Call* first_ = nullptr;
-  Call** end_ = &first_;                   // where the next one to wait goes
-  std::size_t waiting_ = 0, running_ = 0;  // calls in the queue; groups
-  std::size_t inside_ = 0;                 // calls that wait, lead or are led
-  std::size_t crowd_ = 0;                  // how many were inside at once, lately
-  Call* waiting_leader_ = nullptr;         // for its company
+  Call** end_ = &first_;            // where the next one to wait goes
+  std::size_t cores_ = 1;           // how many groups may run
+  std::size_t running_ = 0;         // groups
+  std::size_t inside_ = 0;          // calls that wait, lead or are led
+  std::size_t crowd_ = 0;           // how many were inside at once, lately
+  Call* waiting_leader_ = nullptr;  // for its company
+  int not_to_wait_ = 0;             // how many of the next leaders do not wait
 };
 
 }  // namespace fastbert

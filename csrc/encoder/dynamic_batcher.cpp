@@ -39,8 +39,8 @@ class Together {
 
 }  // namespace
 
-DynamicBatcher::DynamicBatcher(const Encoder& encoder, int cores, bool on)
-    : encoder_(encoder), cores_(cores), on_(on), queue_(new CallQueue(cores)) {}
+DynamicBatcher::DynamicBatcher(const Encoder& encoder, bool on)
+    : encoder_(encoder), on_(on), queue_(new CallQueue) {}
 
 // A parent's queue is left as it is: to destroy a mutex that somebody holds is undefined.
 DynamicBatcher::~DynamicBatcher() {
@@ -52,7 +52,7 @@ DynamicBatcher::~DynamicBatcher() {
 CallQueue& DynamicBatcher::queue() const {
   CallQueue* queue = queue_.load();
   if (!queue->is_inherited()) return *queue;
-  auto own = std::make_unique<CallQueue>(cores_);
+  auto own = std::make_unique<CallQueue>();
   // Another thread may have been faster: then `queue` is its.
   return queue_.compare_exchange_strong(queue, own.get()) ? *own.release() : *queue;
 }

@@ -16,8 +16,8 @@ namespace fastbert {
 // depend on nothing but the text, so nobody sees in whose company it was.
 class DynamicBatcher {
  public:
-  // Borrows `encoder`. `cores`: how many groups of calls may run at once.
-  DynamicBatcher(const Encoder& encoder, int cores, bool on);
+  // Borrows `encoder`.
+  DynamicBatcher(const Encoder& encoder, bool on);
   ~DynamicBatcher();
   DynamicBatcher(const DynamicBatcher&) = delete;
   DynamicBatcher& operator=(const DynamicBatcher&) = delete;
@@ -40,7 +40,6 @@ class DynamicBatcher {
   void run_together(const Call& leader) const;
 
   const Encoder& encoder_;
-  const int cores_;
   std::atomic<bool> on_;
   mutable std::atomic<std::size_t> companions_{0};
   mutable std::atomic<CallQueue*> queue_;

@@ -54,9 +54,8 @@ void Encoder::forward(const Batch& batch, const Output& output, int threads,
   const Clock::Time::time_point start = profile ? Clock::Time::now() : Clock::Time::time_point{};
   const std::size_t layer_weights =
       2 * config_.hidden_size * (2 * config_.hidden_size + config_.intermediate_size);
-  // A product of bytes takes a quarter of the time of one of floats.
-  const std::size_t work = type_ == ComputeType::int8 ? layer_weights / 4 : layer_weights;
-  const ThreadGrant grant(threads, useful_threads(batch.offsets[batch.texts], work));
+  const ThreadGrant grant(threads,
+                          useful_threads(batch.offsets[batch.texts], layer_weights, type_));
   const Schedule schedule = make_schedule(batch.offsets, batch.texts, grant.count());
   const std::size_t chunks = schedule.chunks.size();
   // One workspace for the whole team, or one for each member. Taken here, because nothing may throw

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "encoder/product.h"
+#include "encoder/schedule.h"
 #include "parallel.h"
 
 namespace fastbert {
@@ -102,14 +103,16 @@ void Linear::forward(const float* x, std::size_t rows, float* y, Activation acti
                 y + (row + r) * outputs + begin);
   };
   const std::size_t height = kernels_.tile_rows * kTilesOfRows;
+  // A head of a few outputs is done before a second thread is awake.
+  const ThreadGrant grant(threads, useful_threads(rows, width * packed_.inputs, type_));
   if (rows > height)
-    return parallel_for(rows, height, threads, [&](std::size_t begin, std::size_t end) noexcept {
+    return parallel_for(rows, height, grant, [&](std::size_t begin, std::size_t end) noexcept {
       taken.take(x, begin, end - begin);
       compute(begin, end - begin, 0, panels);
     });
   // Few rows wait for the weights, all of them for every row: each thread reads its own part.
   taken.take(x, 0, rows);
-  parallel_for(panels, panels_at_once(), threads,
+  parallel_for(panels, panels_at_once(), grant,
                [&](std::size_t begin, std::size_t end) noexcept { compute(0, rows, begin, end); });
 }
 

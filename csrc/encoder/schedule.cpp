@@ -1,7 +1,8 @@
 #include "encoder/schedule.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "parallel.h"
 
 namespace fastbert {
 namespace {
@@ -14,9 +15,9 @@ constexpr std::size_t kMinTokens = 32, kMaxTokens = 96;
 // of a few chunks of one thread each.
 constexpr std::size_t kTokensToSplit = 160;
 
-// Multiply-adds of a layer that are worth a thread: some 5 microseconds, what the barriers of the
-// layer cost a team. See docs/performance.md.
-constexpr std::size_t kLayerWork = 384 * 1024;
+// Multiply-adds that are worth a thread: some 5 microseconds, what the barriers of a layer cost a
+// team. See docs/performance.md.
+constexpr std::size_t kThreadsWork = 384 * 1024;
 
 // Cuts the texts, longest first, into chunks of at most limit(tokens left) tokens; a longer text is
 // a chunk of its own.
@@ -49,9 +50,10 @@ std::size_t makespan(const std::vector<Chunk>& chunks, int threads) {
 
 }  // namespace
 
-int useful_threads(std::size_t tokens, std::size_t layer_weights) {
-  const std::size_t most = std::numeric_limits<int>::max();
-  return static_cast<int>(std::clamp<std::size_t>(tokens * layer_weights / kLayerWork, 1, most));
+int useful_threads(std::size_t rows, std::size_t weights, ComputeType type) {
+  // A product of bytes takes a quarter of the time of one of floats.
+  const std::size_t work = rows * (type == ComputeType::int8 ? weights / 4 : weights);
+  return static_cast<int>(std::clamp<std::size_t>(work / kThreadsWork, 1, kMostThreads));
 }
 
 Schedule make_schedule(const std::int32_t* offsets, std::size_t texts, int threads) {

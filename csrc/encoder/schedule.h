@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "encoder/config.h"
+
 namespace fastbert {
 
 // One text of the batch, and where its tokens lie among those of its chunk.
@@ -29,8 +31,8 @@ struct Schedule {
   std::size_t max_length;  // of a text
 };
 
-// How many threads shorten a call of so many tokens, when a layer has so many weights.
-int useful_threads(std::size_t tokens, std::size_t layer_weights);
+// How many threads shorten the products of so many rows with so many weights between two barriers.
+int useful_threads(std::size_t rows, std::size_t weights, ComputeType type);
 
 Schedule make_schedule(const std::int32_t* offsets, std::size_t texts, int threads);
 

@@ -78,9 +78,16 @@ def load(
     )
 
 
-@functools.lru_cache(maxsize=4)
-def load_once(model: str, compute_type: str, max_seq_length: int | None) -> Encoder:
+def load_once(model: str | PathLike[str], compute_type: str, max_seq_length: int | None) -> Encoder:
     """`load`, with the last few encoders kept for all who ask for the same."""
+    name = os.fspath(model)
+    if os.path.isdir(name):  # which may be another one after a change of directory
+        name = os.path.abspath(name)
+    return _kept(name, compute_type, max_seq_length)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(model: str, compute_type: str, max_seq_length: int | None) -> Encoder:
     return load(model, compute_type=compute_type, max_seq_length=max_seq_length)
 
 
@@ -127,7 +134,7 @@ def encode(
         float32 (dim,) for one text, (texts, dim) for a list; other options give other forms, and
         `profile=True` a tuple, see `Encoder.encode`.
     """
-    return load_once(os.fspath(model), compute_type, None).encode(texts, **options)
+    return load_once(model, compute_type, None).encode(texts, **options)
 
 
 def cpu_info() -> dict[str, Any]:

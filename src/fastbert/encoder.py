@@ -13,6 +13,7 @@ from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.batches import TOKENS_AT_ONCE
 from fastbert.errors import ConfigError
+from fastbert.length_limit import LengthLimit, stated_limit
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
 from fastbert.overflow import Overflow
@@ -80,6 +81,8 @@ class Encoder:
         threads: threads of every call, or None for all that the process may use.
     """
 
+    max_seq_length = LengthLimit()
+
     def __init__(
         self,
         directory: str | PathLike[str],
@@ -95,14 +98,17 @@ class Encoder:
         check_choice("compute_type", compute_type, COMPUTE_TYPES)
         check_threads(threads)
         check_positive("truncate_dim", truncate_dim)
-        self.directory = os.fspath(directory)
+        self.directory = os.path.abspath(directory)
         self.compute_type = compute_type
         files = ModelFiles(self.directory)
         self._modules, self.config, self.tokenizer = files.modules, files.config, files.tokenizer
         self._full_dimension = self._modules.output_size(self.config.hidden_size)
         self._check_vocabulary()
         self.threads = threads
-        self.max_seq_length = self._length_limit(max_seq_length)
+        if max_seq_length is None:
+            stated = self._modules.max_seq_length or self.tokenizer.max_length
+            max_seq_length = stated_limit(self, self.directory, stated)
+        self.max_seq_length = max_seq_length
         self.truncate_dim = truncate_dim
         self.prompts = {"query": "", "document": "", **self._modules.prompts, **(prompts or {})}
         self.default_prompt_name = default_prompt_name or self._modules.default_prompt_name
@@ -381,18 +387,6 @@ class Encoder:
                 f"{self._modules.transformer}: the tokenizer has ids up to "
                 f"{self.tokenizer.max_id}, but config.json says vocab_size {self.config.vocab_size}"
             )
-
-    def _length_limit(self, wanted: int | None) -> int:
-        most = self.config.max_length
-        if wanted is None:
-            wanted = self._modules.max_seq_length or self.tokenizer.max_length or most
-            return min(wanted, most)
-        least = 1 + sum(self.tokenizer.special_counts)
-        if not is_integer(wanted) or not least <= wanted <= most:
-            raise ValueError(
-                f"max_seq_length is {wanted!r}, but this model can take {least} to {most} tokens"
-            )
-        return int(wanted)
 
     # --- prompts ---
 

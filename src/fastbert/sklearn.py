@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from fastbert.api import DEFAULT_MODEL, load_once
@@ -130,7 +129,7 @@ class FastBertVectorizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _encoder(self) -> Encoder:
         # Not an attribute, which would be in every pickle and every copy.
-        return load_once(os.fspath(self.model), self.compute_type, self.max_seq_length)
+        return load_once(self.model, self.compute_type, self.max_seq_length)
 
     def _encode(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 (`encode` can return lists too)
         return self._encoder().encode(

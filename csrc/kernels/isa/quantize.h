@@ -52,6 +52,9 @@ inline Vec rotate_quads(Vec v) {
   return fma(v, Vec::load(kNeighbourSigns), swap_neighbours(v));
 }
 
+// A row of numbers no larger than this is taken for zeros: the inverse of its scale would overflow.
+constexpr float kNothing = 1e-36f;
+
 // What one step of a quantised row is worth, and its inverse.
 struct RowScale {
   float unit, inverse;
@@ -75,7 +78,7 @@ RowScale rotate_blocks(const float* x, size_t columns, bool quads, float* y) {
     }
   });
   const float largest = max_magnitude(top);
-  return {largest / 127, largest > 0 ? 127 / largest : 0};
+  return {largest / 127, largest > kNothing ? 127 / largest : 0};
 }
 
 RowScale rotate(const float* x, size_t columns, float* y) {

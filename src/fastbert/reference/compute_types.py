@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 _MOST_BLOCKS = 8
+_NOTHING = np.float32(1e-36)  # a row no larger counts as zeros, for the inverse would overflow
 _MOST_VALUE = 1023  # values are whole numbers up to this, in units of their own
 # 4095 times 2^x for |x| <= 1/2, to 7.5e-5: a third of what rounding to whole numbers may change.
 _POWER = (225.927985, 993.492546, 2838.90374, 4094.70546)
@@ -64,7 +65,7 @@ def quantize(x: Array, most: int = 127) -> tuple[NDArray[np.int64], Array]:
     """Rows of x as integers up to `most` in magnitude, and what 1 is worth in each row, (T, 1)."""
     largest = np.abs(x).max(axis=1, keepdims=True)
     with np.errstate(divide="ignore"):
-        inverse = np.where(largest > 0, np.float32(most) / largest, np.float32(0))
+        inverse = np.where(largest > _NOTHING, np.float32(most) / largest, np.float32(0))
     return np.rint(x * inverse).astype(np.int64), largest / np.float32(most)
 
 

@@ -112,10 +112,8 @@ class CrossEncoder(SequenceModel, LabelledModel):
         self._files = _read_files(Path(self.directory))
         return self._files.transformer
 
-    def _length_limit(self, wanted: int | None) -> int:
-        if wanted is None and self._files.max_seq_length is not None:
-            return min(self._files.max_seq_length, self.config.max_length)
-        return super()._length_limit(wanted)
+    def _stated_length(self) -> int | None:
+        return self._files.max_seq_length or super()._stated_length()
 
     @property
     def num_labels(self) -> int:

@@ -10,11 +10,12 @@ import numpy as np
 
 from fastbert import postprocessing
 from fastbert._native import _core
-from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
+from fastbert.arguments import check_choice, check_positive, check_threads
 from fastbert.batches import cut
 from fastbert.errors import ConfigError
 from fastbert.heads import read_head
 from fastbert.hub import find
+from fastbert.length_limit import LengthLimit, stated_limit
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
 from fastbert.overflow import Overflow
@@ -53,6 +54,7 @@ class TaskModel:
         threads: threads of every call, or None for all that the process may use.
     """
 
+    max_length = LengthLimit()
     _head_name: ClassVar[str]
 
     def __init__(
@@ -99,7 +101,9 @@ class TaskModel:
         files = ModelFiles(self._transformer(), plain=True)
         self.config, self.tokenizer = files.config, files.tokenizer
         self._check_vocabulary()
-        self.max_length = self._length_limit(max_length)
+        if max_length is None:
+            max_length = stated_limit(self, self.directory, self._stated_length())
+        self.max_length = max_length
         self._config_file = read_config_file(files.directory)
         self._read_settings()
         self._head = postprocessing.prepare(
@@ -248,16 +252,9 @@ class TaskModel:
                 f"config.json says vocab_size {self.config.vocab_size}"
             )
 
-    def _length_limit(self, wanted: int | None) -> int:
-        most = self.config.max_length
-        if wanted is None:
-            return min(self.tokenizer.max_length or most, most)
-        least = 1 + sum(self.tokenizer.special_counts)
-        if not is_integer(wanted) or not least <= wanted <= most:
-            raise ValueError(
-                f"max_length is {wanted!r}, but this model can take {least} to {most} tokens"
-            )
-        return int(wanted)
+    def _stated_length(self) -> int | None:
+        """The longest input by the model's files, if they say."""
+        return self.tokenizer.max_length
 
 
 class LabelledModel(TaskModel):

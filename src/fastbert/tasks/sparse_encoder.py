@@ -279,10 +279,8 @@ class SparseEncoder(TaskModel):
     def _outputs(self) -> int:
         return self.config.vocab_size
 
-    def _length_limit(self, wanted: int | None) -> int:
-        if wanted is None and self._modules.max_seq_length is not None:
-            return min(self._modules.max_seq_length, self.config.max_length)
-        return super()._length_limit(wanted)
+    def _stated_length(self) -> int | None:
+        return self._modules.max_seq_length or super()._stated_length()
 
     def _static_queries(self) -> StaticQueries | None:
         if self._modules.static_queries is None:
