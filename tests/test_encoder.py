@@ -1,5 +1,6 @@
 """`fastbert.load`, `Encoder` and `fastbert.encode`, on small random models."""
 
+import copy
 import json
 import logging
 import pickle
@@ -242,10 +243,57 @@ def test_package_level_encode_keeps_its_model(tiny_model):
     np.testing.assert_array_equal(vectors, fastbert.encode(TEXTS, model=tiny_model, threads=1))
 
 
+def test_a_relative_path_is_another_model_elsewhere(tmp_path, monkeypatch):
+    found = []
+    for seed, folder in enumerate(("here", "there")):
+        write_model(tmp_path / folder / "model", seed=seed)
+        monkeypatch.chdir(tmp_path / folder)
+        found.append(fastbert.encode(TEXTS, model="model"))
+        np.testing.assert_array_equal(found[-1], fastbert.load("model").encode(TEXTS))
+    assert not np.array_equal(*found)
+
+
+def test_an_encoder_is_found_again_from_elsewhere(tmp_path, monkeypatch):
+    write_model(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    encoder = fastbert.Encoder("model")
+    monkeypatch.chdir("/")
+    again = pickle.loads(pickle.dumps(encoder))
+    np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_an_encoder_is_made_of_a_directory():
+    with pytest.raises(
+        fastbert.ModelNotFoundError, match=r"^me/model is not a directory; fastbert"
+    ):
+        fastbert.Encoder("me/model")
+
+
 def test_encoder_can_be_pickled(encoder):
     again = pickle.loads(pickle.dumps(encoder))
     np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
     assert again.max_seq_length == encoder.max_seq_length
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
+def test_a_copy_has_the_settings(tiny_model, copied):
+    settings = {"truncate_dim": 5, "threads": 1, "max_seq_length": 9, "similarity_fn_name": "dot"}
+    again = copied(fastbert.load(tiny_model, **settings))
+    assert {name: getattr(again, name) for name in settings} == settings
+    assert again.similarity([[2, 0]], [[3, 0]]) == 6
+
+
+@pytest.mark.parametrize("name", ["truncate_dim", "threads"])
+@pytest.mark.parametrize("value", [-1, 0, 1.5, "2", True])
+def test_settings_are_checked_when_they_are_assigned(tiny_model, name, value):
+    encoder = fastbert.load(tiny_model)
+    with pytest.raises(ValueError, match=f"{name} is {value!r}, but must be a positive integer"):
+        setattr(encoder, name, value)
+    assert getattr(encoder, name) is None
+    setattr(encoder, name, 2)
+    assert getattr(encoder, name) == 2
 
 
 def test_results_of_repeated_texts_are_not_shared(encoder):
@@ -327,6 +375,7 @@ def test_bad_arguments_are_named(encoder, texts, options, error, message):
         ({"compute_type": "int3"}, "compute_type is 'int3', but must be one of float32"),
         ({"threads": 0}, "threads is 0"),
         ({"truncate_dim": 0}, "truncate_dim is 0"),
+        ({"similarity_fn_name": "cos"}, "similarity_fn_name is 'cos', but must be one of cosine"),
         (
             {"max_seq_length": 1000},
             "max_seq_length is 1000, but this model can take 3 to 64 tokens",

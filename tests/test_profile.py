@@ -174,6 +174,17 @@ def test_the_table_and_the_dictionary(encoder):
     assert found["steps"]["ffn_in"]["gflops"] == step.flops / step.seconds / 1e9
 
 
+def test_the_pooler_counts_as_a_module(tmp_path):
+    encoder = fastbert.load(
+        write_model(tmp_path, sentence_transformers=False, head="sequence_classification")
+    )
+    for _ in range(2):  # the first call reads the pooler
+        vectors, profile = encoder.encode(TEXTS, pooling="pooler", profile=True)
+        np.testing.assert_array_equal(vectors, encoder.encode(TEXTS, pooling="pooler"))
+        assert profile.steps["modules"].calls == 1
+        assert profile.steps["modules"].seconds > 0
+
+
 def test_rates():
     step = StepProfile(seconds=0.5, calls=1, flops=1e9, weight_bytes=2e9)
     assert (step.gflops, step.gb_per_s) == (2, 4)

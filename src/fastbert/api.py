@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fastbert._native import _core
+from fastbert.arguments import check_choice
 from fastbert.default_model import DEFAULT_MODEL
-from fastbert.encoder import Encoder
+from fastbert.encoder import COMPUTE_TYPES, Encoder
 from fastbert.hub import find
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def load(
     truncate_dim: int | None = None,
     prompts: Mapping[str, str] | None = None,
     default_prompt_name: str | None = None,
+    similarity_fn_name: str | None = None,
     revision: str | None = None,
     cache_folder: str | PathLike[str] | None = None,
     local_files_only: bool = False,
@@ -44,12 +46,14 @@ def load(
     Args:
         model: a directory, or a name on the Hugging Face hub.
         compute_type: "float32"; "bfloat16", with weights of half the size; or "int8", a quarter of
-            the size and two to four times as fast, at a mean cosine of 0.9996 to float32.
+            the size and two to three times as fast, at a mean cosine of 0.9996 to float32.
         threads: threads of every call; None takes all that this process may use.
         max_seq_length: longest input in tokens; None takes the model's own limit.
         truncate_dim: keep only this many leading dimensions of every vector.
         prompts: name -> text put before an input, added to those of the model.
         default_prompt_name: the prompt of a plain `Encoder.encode`.
+        similarity_fn_name: what `Encoder.similarity` computes: cosine, dot, euclidean or manhattan;
+            None takes what the model says, or else cosine.
         revision: branch, tag or commit on the hub.
         cache_folder: where downloaded models lie, in place of the Hugging Face cache.
         local_files_only: never use the network.
@@ -75,11 +79,13 @@ def load(
         truncate_dim=truncate_dim,
         prompts=prompts,
         default_prompt_name=default_prompt_name,
+        similarity_fn_name=similarity_fn_name,
     )
 
 
 def load_once(model: str | PathLike[str], compute_type: str, max_seq_length: int | None) -> Encoder:
     """`load`, with the last few encoders kept for all who ask for the same."""
+    check_choice("compute_type", compute_type, COMPUTE_TYPES)
     name = os.fspath(model)
     if os.path.isdir(name):  # which may be another one after a change of directory
         name = os.path.abspath(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
+from fastbert.attributes import PositiveOrNone, Threads
 from fastbert.batches import TOKENS_AT_ONCE
-from fastbert.errors import ConfigError
+from fastbert.errors import ConfigError, ModelNotFoundError
 from fastbert.length_limit import LengthLimit, stated_limit
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
@@ -54,13 +56,35 @@ _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
-# The options of a usual call, in the order in which `encode` looks at them.
+# The options of a usual call, in the order in which `encode` looks at them; layers and pooling are
+# looked at by themselves, for an array cannot be compared.
 _USUAL = (
     *(None, None, None, None, "sentence_embedding", "float32", None, "truncate"),
-    *(None, None, False, False, False, False),
+    *(False, False, False, False),
 )
 
 _POOLER = "pooler"
+
+
+def _existing(directory: str | PathLike[str]) -> str:
+    """The absolute path, which stays true when the process goes elsewhere."""
+    if not os.path.isdir(directory):
+        raise ModelNotFoundError(
+            f"{os.fspath(directory)} is not a directory; fastbert.load takes names of models too"
+        )
+    return os.path.abspath(directory)
+
+
+def _check_output(output_value: OutputValue, precision: str, *, states_too: bool) -> None:
+    check_choice("output_value", output_value, _OUTPUT_VALUES)
+    check_choice("precision", precision, PRECISIONS)
+    if output_value is None and precision != "float32":
+        raise ValueError(f"precision {precision!r} needs an output_value of one kind, not None")
+    if output_value is not None and states_too:
+        raise ValueError(
+            "output_hidden_states and output_attentions need output_value=None, which returns all "
+            f"that is known about each text; it is {output_value!r}"
+        )
 
 
 class Encoder:
@@ -71,6 +95,8 @@ class Encoder:
     threads.
 
     Attributes:
+        directory: where the model lies.
+        compute_type: what it computes with.
         config: the sizes of the network.
         tokenizer: its `Tokenizer`.
         max_seq_length: longest input in tokens, [CLS] and [SEP] included.
@@ -82,6 +108,8 @@ class Encoder:
     """
 
     max_seq_length = LengthLimit()
+    truncate_dim = PositiveOrNone()
+    threads = Threads()
 
     def __init__(
         self,
@@ -93,28 +121,31 @@ class Encoder:
         truncate_dim: int | None = None,
         prompts: Mapping[str, str] | None = None,
         default_prompt_name: str | None = None,
+        similarity_fn_name: str | None = None,
     ) -> None:
         """Load a model directory; the arguments are those of `fastbert.load`."""
         check_choice("compute_type", compute_type, COMPUTE_TYPES)
-        check_threads(threads)
-        check_positive("truncate_dim", truncate_dim)
-        self.directory = os.path.abspath(directory)
+        if similarity_fn_name is not None:
+            from fastbert.similarity import SIMILARITIES
+
+            check_choice("similarity_fn_name", similarity_fn_name, SIMILARITIES)
+        self.directory = _existing(directory)
         self.compute_type = compute_type
+        self.threads = threads
+        self.truncate_dim = truncate_dim
         files = ModelFiles(self.directory)
         self._modules, self.config, self.tokenizer = files.modules, files.config, files.tokenizer
         self._full_dimension = self._modules.output_size(self.config.hidden_size)
         self._check_vocabulary()
-        self.threads = threads
         if max_seq_length is None:
             stated = self._modules.max_seq_length or self.tokenizer.max_length
             max_seq_length = stated_limit(self, self.directory, stated)
         self.max_seq_length = max_seq_length
-        self.truncate_dim = truncate_dim
         self.prompts = {"query": "", "document": "", **self._modules.prompts, **(prompts or {})}
         self.default_prompt_name = default_prompt_name or self._modules.default_prompt_name
         if self.default_prompt_name is not None:
             named_prompt(self.prompts, self.default_prompt_name)
-        self.similarity_fn_name = self._modules.similarity
+        self.similarity_fn_name = similarity_fn_name or self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
         self._steps = postprocessing.prepare(self._modules.after, self.isa, threads or 0)
@@ -135,6 +166,7 @@ class Encoder:
             "truncate_dim": self.truncate_dim,
             "prompts": self.prompts,
             "default_prompt_name": self.default_prompt_name,
+            "similarity_fn_name": self.similarity_fn_name,
         }
         return functools.partial(Encoder, self.directory, **options), ()
 
@@ -234,9 +266,9 @@ class Encoder:
             profile: return a `Profile` too, which says where the time went.
 
         Returns:
-            (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one; a list
-            where `output_value` is not "sentence_embedding". With `profile`, this and the `Profile`
-            as a tuple.
+            (dim,) for one text, (texts, dim) for a sequence, (0, dim) for an empty one, float32 or
+            what `precision` says; a list where `output_value` is not "sentence_embedding". With
+            `profile`, this and the `Profile` as a tuple.
 
         Raises:
             TypeError: if a text is not a str.
@@ -276,27 +308,17 @@ class Encoder:
             precision,
             truncate_dim,
             on_overflow,
-            layers,
-            pooling,
             mask_cls_sep,
             is_tokenized,
             output_hidden_states,
             output_attentions,
         )
-        if options == _USUAL:
+        if layers is None and pooling is None and options == _USUAL:
             found = self._encode_few(texts, normalize_embeddings, threads)
             if found is not None:
                 return found
-        check_choice("output_value", output_value, _OUTPUT_VALUES)
-        check_choice("precision", precision, PRECISIONS)
+        _check_output(output_value, precision, states_too=output_hidden_states or output_attentions)
         check_choice("on_overflow", on_overflow, _OVERFLOWS)
-        if output_value is None and precision != "float32":
-            raise ValueError(f"precision {precision!r} needs an output_value of one kind, not None")
-        if output_value is not None and (output_hidden_states or output_attentions):
-            raise ValueError(
-                "output_hidden_states and output_attentions need output_value=None, which returns "
-                f"all that is known about each text; it is {output_value!r}"
-            )
         check_positive("batch_size", batch_size)
         check_positive("truncate_dim", truncate_dim)
         check_threads(threads)
@@ -368,13 +390,27 @@ class Encoder:
         return self.encode(texts, **options)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
-        """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b)."""
+        """How alike every vector of `a` is to every vector of `b`, by `similarity_fn_name`.
+
+        Returns:
+            (rows of a, rows of b); float64 if one side is, else float32.
+
+        Raises:
+            ValueError: if the two are not vectors or matrices of one width.
+        """
         from fastbert.similarity import similarity_function
 
         return similarity_function(self.similarity_fn_name)(a, b)
 
     def similarity_pairwise(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
-        """How alike each vector of `a` is to the same row of `b`: (rows,)."""
+        """How alike each vector of `a` is to the same row of `b`, by `similarity_fn_name`.
+
+        Returns:
+            (rows,); float64 if one side is, else float32.
+
+        Raises:
+            ValueError: if the two are not vectors or matrices of one shape.
+        """
         from fastbert.similarity import pairwise_similarity_function
 
         return pairwise_similarity_function(self.similarity_fn_name)(a, b)
@@ -416,7 +452,7 @@ class Encoder:
         if layers is None:
             return ()
         last = self.config.num_hidden_layers
-        wanted = (layers,) if isinstance(layers, int | np.integer) else tuple(layers)
+        wanted = tuple(layers) if isinstance(layers, Iterable) else (layers,)
         for layer in wanted:
             if not is_integer(layer) or not -last - 1 <= layer <= last:
                 raise ValueError(
@@ -434,7 +470,9 @@ class Encoder:
         """Names of native poolings, and what follows them."""
         if pooling is None:
             return self._modules.pooling, self._steps if layers is None else ()
-        names = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+        if isinstance(pooling, str) or not isinstance(pooling, Iterable):
+            pooling = (pooling,)
+        names = tuple(pooling)
         if names == (_POOLER,):
             if layers is not None:
                 raise ValueError(
@@ -444,7 +482,9 @@ class Encoder:
         from fastbert.modules import POOLING_MODES
 
         for name in names:
-            check_choice("pooling", name, POOLING_MODES)
+            if name == _POOLER:
+                raise ValueError(f"pooling is {pooling!r}, but {_POOLER!r} can only stand alone")
+            check_choice("pooling", name, (*POOLING_MODES, _POOLER))
         if not names or len(set(names)) != len(names):
             raise ValueError(f"pooling is {pooling!r}, but must be one pooling or different ones")
         return names, ()

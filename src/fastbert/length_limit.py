@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fastbert.arguments import is_integer
+from fastbert.attributes import Checked
 from fastbert.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,29 +20,16 @@ class _Model(Protocol):
     tokenizer: Tokenizer
 
 
-class LengthLimit:
-    """The attribute of a model that says how many tokens an input may have, special ones included.
+class LengthLimit(Checked[int]):
+    """The attribute of a model: how many tokens an input may have, special ones included."""
 
-    What it is set to is checked. There is no `__get__`, so that reading it finds the number itself
-    in the model, as fast as any other attribute.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Remember the attribute's name."""
-        self._name = name
-
-    if TYPE_CHECKING:
-
-        def __get__(self, model: object, owner: type | None = None) -> int: ...
-
-    def __set__(self, model: _Model, value: int) -> None:
-        """Set it; ValueError if the model cannot take inputs of that length."""
-        least, most = _least(model), model.config.max_length
+    def check(self, instance: _Model, value: int) -> None:
+        """ValueError if the model cannot take inputs of that length."""
+        least, most = _least(instance), instance.config.max_length
         if not is_integer(value) or not least <= value <= most:
             raise ValueError(
-                f"{self._name} is {value!r}, but this model can take {least} to {most} tokens"
+                f"{self.name} is {value!r}, but this model can take {least} to {most} tokens"
             )
-        vars(model)[self._name] = int(value)
 
 
 def stated_limit(model: _Model, directory: str, stated: int | None) -> int:
