@@ -184,7 +184,9 @@ def test_too_long_pairs_are_cut_or_refused(directory):
     ("pairs", "reason"),
     [
         ("ab", "pairs is a str, but must be a pair of texts or a list of pairs"),
-        (3, "pairs is a int, but must be"),
+        (3, "pairs is a int, but must be a pair of texts or a list of pairs"),
+        (None, "pairs is a NoneType, but must be a pair of texts or a list of pairs"),
+        (np.array("a"), "pairs is a str, but must be"),
         (("a", "b", "c"), "pairs is .*, but must be a pair of str"),
         ([("a", "b"), ("c", 1)], r"pairs\[1\] is \('c', 1\)"),
     ],
@@ -201,8 +203,10 @@ def test_bad_arguments_are_refused(model, directory, tmp_path):
         CrossEncoder(directory, activation_fn="max")
     with pytest.raises(ValueError, match="top_k is 0"):
         model.rank(QUERY, DOCUMENTS, top_k=0)
-    with pytest.raises(TypeError, match="documents is a str"):
-        model.rank(QUERY, "document")
+    for documents in ("document", None):
+        kind = type(documents).__name__
+        with pytest.raises(TypeError, match=f"documents is a {kind}, but must be a list of str"):
+            model.rank(QUERY, documents)
     with pytest.raises(TypeError, match="query is a int"):
         model.rank(1, DOCUMENTS)
     with pytest.raises(ValueError, match="prompt_name is 'none'"):

@@ -65,7 +65,7 @@ def test_bad_inputs_are_refused(model):
         model("a", ["b"])
     with pytest.raises(TypeError, match=r"second\[1\] is a int, but must be a str"):
         model(["a", "b"], ["c", 1])
-    with pytest.raises(ValueError, match="2 texts have 1 pairs"):
+    with pytest.raises(ValueError, match="first has 2 texts and second 1, but they must be"):
         model(["a", "b"], ["c"])
     with pytest.raises(ValueError, match=r"^pair 0 has 78 tokens, but max_length is 64$"):
         model("cat " * 70, "dog " * 5, on_overflow="error")

@@ -101,6 +101,8 @@ def test_all_ways_to_ask(answerer):
     assert answerer([example, example]) == [expected] * 2
     assert answerer([QUESTION], context) == [expected]
     assert answerer([QUESTION], [context]) == [expected]
+    assert answerer(iter([QUESTION]), context) == answerer(QUESTION, iter([context])) == [expected]
+    assert answerer(iter([QUESTION]), iter([context])) == answerer(iter([example])) == [expected]
     assert answerer([]) == answerer([], []) == []
     assert answerer(QUESTION, context, top_k=1) == answerer(QUESTION, context, top_k=2)[0]
 
@@ -146,6 +148,9 @@ def test_long_question_is_cut_and_said_once(directory):
         (("a",), {}, ValueError, "question has no context"),
         (({"question": "a"},), {}, ValueError, "must have a question and a context"),
         ((["a", 1], "b"), {}, TypeError, r"question\[1\] is a int"),
+        ((None, "a"), {}, TypeError, "question is a NoneType, but must be a str or a list of str"),
+        (("a", 3), {}, TypeError, "context is a int, but must be a str or a list of str"),
+        ((3,), {}, TypeError, "question is a int, but must be a dictionary with a question and"),
         (("a", "b"), {"top_k": 0}, ValueError, "top_k is 0"),
         (("a", "b"), {"max_answer_len": None}, ValueError, "max_answer_len is None"),
         (("a", "b"), {"max_seq_len": 65}, ValueError, "can take 1 to 64"),

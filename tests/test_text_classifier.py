@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from tiny import head_tensors, write_model
+from tiny import Table, head_tensors, write_model
 
 import fastbert
 from fastbert import reference
@@ -182,6 +182,8 @@ def test_too_long_texts_are_cut_or_refused(model):
     [
         (3, "texts is a int, but must be a str, a pair or a list"),
         (b"x", "texts is a bytes"),
+        (np.array("a"), "texts is an array that is not 1-D, but must be a str, a pair or a list"),
+        (Table(["text"]), "texts is an array that is not 1-D"),
         (["a", 3], r"texts\[1\] is 3, but must be a str, a tuple of two, or a dictionary"),
         ([["a", "b"]], r"texts\[0\] is \['a', 'b'\], but must be"),
         (("a", "b", "c"), "texts is .*, but must be a pair of str"),
@@ -198,7 +200,14 @@ def test_bad_inputs_are_refused(classifier, texts, reason):
     ("options", "reason"),
     [
         ({"top_k": 0}, "top_k is 0"),
+        ({"top_k": "2"}, "top_k is '2', but must be 'best', a positive integer or None"),
+        ({"top_k": "all"}, "top_k is 'all'"),
         ({"function_to_apply": "max"}, "function_to_apply is 'max', but must be one of sigmoid"),
+        ({"function_to_apply": ["none"]}, r"function_to_apply is \['none'\], but must be one of"),
+        (
+            {"function_to_apply": np.array(["none", "none"])},
+            r"function_to_apply is array\(\['none', 'none'\].*, but must be one of sigmoid",
+        ),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"threads": 0}, "threads is 0"),
         ({"on_overflow": "window"}, "on_overflow is 'window', but must be one of truncate, error"),

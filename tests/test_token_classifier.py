@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from tiny import write_model
+from tiny import Table, write_model
 
 import fastbert
 from fastbert import reference
@@ -24,6 +24,8 @@ TEXTS = [
     "hello 🎉 e\u0301toile [SEP] wordable, cat! [UNK]",
     "the cat and the dog runs fast " * 12,
 ]
+
+SPLIT = {"is_split_into_words": True}
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,15 @@ def test_words_in_place_of_texts(ner):
     assert ner([words, ["cat"]], is_split_into_words=True, ignore_labels=())[1][0]["start"] == 0
 
 
+@pytest.mark.parametrize("kind", [tuple, iter, np.array])
+def test_words_in_any_kind_of_list(ner, kind):
+    words = ["hello", "cat"]
+    expected = ner(words, **SPLIT)
+    assert ner(kind(words), **SPLIT) == expected
+    assert ner([kind(words), kind(["dog"])], **SPLIT) == [expected, ner(["dog"], **SPLIT)]
+    assert ner(np.array([words, words]), **SPLIT) == [expected, expected]
+
+
 def test_nothing_in_nothing_out(ner):
     assert ner([]) == []
     assert ner("") == []
@@ -210,8 +221,12 @@ def test_long_text_is_cut_and_said_once(directory):
         ("a", {"stride": 62, "aggregation_strategy": "max"}, ValueError, "take 0 to 61"),
         ("a", {"on_overflow": "window"}, ValueError, "on_overflow is 'window'"),
         ("a", {"batch_size": 0}, ValueError, "batch_size is 0"),
-        ("a", {"is_split_into_words": True}, TypeError, "needs a list of words"),
-        (["a", ["b"]], {"is_split_into_words": True}, TypeError, "needs lists of words"),
+        ("a", SPLIT, TypeError, "texts is a str, but must be a list of words where is_split"),
+        (["a", ["b"]], SPLIT, TypeError, r"texts\[0\] is a str, but must be a list of words"),
+        ([["a", 1]], SPLIT, TypeError, r"texts\[0\]\[1\] is a int, but must be a str"),
+        (None, SPLIT, TypeError, "texts is a NoneType, but must be a list of words"),
+        ({"words": ["a"]}, SPLIT, TypeError, "texts is a dict, but must be a list of words"),
+        (Table(["words"]), SPLIT, TypeError, "texts is an array that is not 1-D"),
         ([1], {}, TypeError, r"texts\[0\] is a int"),
     ],
 )

@@ -69,15 +69,25 @@ def test_company_changes_no_bit(classifier):
 def test_only_the_text_is_cut(directory):
     classifier = ZeroShotClassifier(directory, max_length=20)
     text = "cat " * 30
-    with pytest.raises(ValueError, match=r"^pair 0 has \d+ tokens, but max_length is 20$"):
+    with pytest.raises(ValueError, match=r"^sequence 0 with the label 'cat' has \d+ tokens, but"):
         classifier(text, LABELS, on_overflow="error")
-    with pytest.warns(UserWarning, match="pair 0 has"):
+    with pytest.raises(ValueError, match=r"^sequence 1 with the label 'a' has"):
+        classifier(["cat", text], ["a", "cat"], on_overflow="error")
+    with pytest.warns(UserWarning, match="sequence 0 with the label 'cat' has"):
         result = classifier(text, LABELS[:1])
     hypothesis = classifier.tokenizer.encode_batch(["This example is cat."]).lengths[0] - 2
     kept = "cat " * (20 - 3 - hypothesis)
     assert result["scores"] == classifier(kept, LABELS[:1])["scores"]
-    with pytest.raises(ValueError, match="max_length"):
-        classifier(text, ["dog " * 30])
+
+
+def test_a_label_leaves_room_for_a_text(directory):
+    classifier = ZeroShotClassifier(directory, max_length=20)
+    template = "{}"
+    assert classifier("cat", ["dog " * 16], hypothesis_template=template)["scores"]
+    reason = r"^the label 'dog .*' makes a hypothesis of 17 tokens, which leaves no room .* 20$"
+    for text in ("", "cat", "cat " * 30):
+        with pytest.raises(ValueError, match=reason):
+            classifier(text, ["cat", "dog " * 17], hypothesis_template=template)
 
 
 def test_last_label_counts_when_none_entails(tmp_path):

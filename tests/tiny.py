@@ -68,6 +68,12 @@ _HEADS = {
 }
 
 
+class Table(list):
+    """What a pandas.DataFrame is to whoever goes through it: the names of its columns."""
+
+    ndim = 2
+
+
 def bfloat16_bits(values):
     """The upper halves of float32 values, truncated; `write_safetensors` takes uint16 as BF16."""
     return (np.asarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)

@@ -163,6 +163,7 @@ class CrossEncoder(SequenceModel, LabelledModel):
         scores = self._sequence_scores(
             [self._prepared(before + first) for first in firsts],
             [self._prepared(second) for second in seconds],
+            describe="pair {}".format,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             on_overflow=on_overflow,
@@ -221,9 +222,7 @@ class CrossEncoder(SequenceModel, LabelledModel):
         check_positive("top_k", top_k)
         if not isinstance(query, str):
             raise TypeError(f"query is a {type(query).__name__}, but must be a str")
-        if isinstance(documents, str):
-            raise TypeError("documents is a str, but must be a list of str")
-        texts = as_texts(documents, "documents")
+        texts = as_texts(documents, "documents", "a list of str")
         pairs = [(query, text) for text in texts]
         predicted = self.predict(
             pairs,

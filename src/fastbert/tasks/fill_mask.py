@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from fastbert.arguments import as_texts, check_positive
+from fastbert.arguments import check_positive, one_or_more
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
@@ -111,7 +111,7 @@ class FillMask(TaskModel):
         """
         check_positive("top_k", top_k)
         single = isinstance(texts, str)
-        listed = [texts] if isinstance(texts, str) else as_texts(texts)
+        listed = one_or_more(texts)
         target_ids = None if targets is None else self._target_ids(targets)
         tokens = self._tokens(listed, on_overflow, threads)
         masks = np.flatnonzero(tokens.ids == self._mask_id)
@@ -127,7 +127,7 @@ class FillMask(TaskModel):
     def _target_ids(self, targets: str | Sequence[str]) -> NDArray[np.intp]:
         """The ids of the targets, each once and rising."""
         found = set()
-        for target in [targets] if isinstance(targets, str) else as_texts(targets, "targets"):
+        for target in one_or_more(targets, "targets"):
             token_id = self.tokenizer.token_to_id(target)
             if token_id is None:
                 token_id = self._first_piece(target)

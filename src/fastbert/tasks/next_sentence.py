@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastbert.arguments import as_texts
+from fastbert.arguments import one_or_more
 from fastbert.tasks.probabilities import softmax
 from fastbert.tasks.sequence_model import SequenceModel
 
@@ -93,6 +93,9 @@ class NextSentence(SequenceModel):
         Returns:
             float32 (2,) for two texts, (pairs, 2) for two sequences: first that `second` follows,
             then that it does not.
+
+        Raises:
+            TypeError, ValueError: as for a call.
         """
         single = isinstance(first, str)
         if single != isinstance(second, str):
@@ -100,16 +103,19 @@ class NextSentence(SequenceModel):
                 f"first is a {type(first).__name__} and second a {type(second).__name__}, but both "
                 "must be a str or both a sequence of str"
             )
+        firsts, seconds = one_or_more(first, "first"), one_or_more(second, "second")
+        if len(firsts) != len(seconds):
+            raise ValueError(
+                f"first has {len(firsts)} texts and second {len(seconds)}, but they must be "
+                "equally many"
+            )
         scores = self._sequence_scores(
-            _as_list(first, "first"),
-            _as_list(second, "second"),
+            firsts,
+            seconds,
+            describe="pair {}".format,
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
             on_overflow=on_overflow,
             threads=threads,
         )
         return scores[0] if single else scores
-
-
-def _as_list(texts: str | Sequence[str], name: str) -> Sequence[str]:
-    return [texts] if isinstance(texts, str) else as_texts(texts, name)

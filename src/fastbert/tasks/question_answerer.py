@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastbert.arguments import as_list, as_texts, check_positive, is_integer
+from fastbert.arguments import as_list, as_texts, check_positive, is_integer, one_or_more
 from fastbert.json_files import shown
 from fastbert.tasks.model import TaskModel
 from fastbert.tasks.spans import best_spans, end_probabilities
@@ -30,6 +30,8 @@ __all__ = ["QuestionAnswerer"]
 
 _MAX_SEQ_LEN = 384
 _MAX_DOC_STRIDE = 128
+
+_EXAMPLES = "a dictionary with a question and its context, or a list of such"
 
 
 class QuestionAnswerer(TaskModel):
@@ -274,23 +276,21 @@ def _examples(
         single = isinstance(question, Mapping)
         if isinstance(question, str):
             raise ValueError("question has no context")
-        examples = [question] if single else as_list(question, "question")
+        examples = [question] if single else as_list(question, "question", _EXAMPLES)
         for i, example in enumerate(examples):
             if not isinstance(example, Mapping) or not {"question", "context"} <= set(example):
                 raise ValueError(
                     f"example {i} is {shown(example)}, but must have a question and a context"
                 )
-        questions: Any = [example["question"] for example in examples]
-        contexts: Any = [example["context"] for example in examples]
+        questions = as_texts([example["question"] for example in examples], "question")
+        contexts = as_texts([example["context"] for example in examples], "context")
     else:
         single = isinstance(question, str) and isinstance(context, str)
-        questions = question if not isinstance(question, str) else [question]
-        contexts = context if not isinstance(context, str) else [context]
+        questions, contexts = one_or_more(question, "question"), one_or_more(context, "context")
         if isinstance(question, str):
             questions = [question] * len(contexts)
         if isinstance(context, str):
             contexts = [context] * len(questions)
-    questions, contexts = as_texts(questions, "question"), as_texts(contexts, "context")
     if len(questions) != len(contexts):
         raise ValueError(f"{len(questions)} questions have {len(contexts)} contexts")
     for name, texts in (("question", questions), ("context", contexts)):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbert.arguments import as_list
+from fastbert.arguments import as_lists
 from fastbert.json_files import shown
 from fastbert.tasks.model import TaskModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,8 +30,8 @@ class SequenceModel(TaskModel):
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
         *,
+        describe: Callable[[int], str],
         truncation: str = "longest_first",
-        places: Sequence[int] | NDArray[np.intp] | None = None,
         on_overflow: OnOverflow = "truncate",
         threads: int | None = None,
         batch_size: int | None = None,
@@ -39,8 +39,8 @@ class SequenceModel(TaskModel):
     ) -> Array:
         """The head's scores of each text, or of each text with its pair: (texts, outputs).
 
-        What is too long is cut at the end; `truncation` says which text of a pair. `places` are
-        theirs among the inputs of the call, which an error names.
+        What is too long is cut at the end; `truncation` says which text of a pair. `describe` names
+        the i-th text or pair as the user knows it.
         """
         tokens = self.tokenizer.encode_batch(
             texts,
@@ -49,11 +49,6 @@ class SequenceModel(TaskModel):
             truncation=truncation,
             threads=threads or self.threads,
         )
-        kind = "text" if pairs is None else "pair"
-
-        def describe(i: int) -> str:
-            return f"{kind} {i if places is None else places[i]}"
-
         self._check_lengths(tokens, on_overflow, describe)
         return self._scores(
             tokens,
@@ -75,8 +70,6 @@ def as_pair(pair: object, name: str) -> tuple[str, str]:
 
 def split_pairs(pairs: Sequence[Any], name: str = "pairs") -> tuple[list[str], list[str]]:
     """The first texts of pairs, and the second ones; TypeError if one is no pair of texts."""
-    if isinstance(pairs, str):
-        raise TypeError(f"{name} is a str, but must be a pair of texts or a list of pairs")
-    pairs = pairs.tolist() if isinstance(pairs, np.ndarray) else pairs
-    checked = [as_pair(pair, f"{name}[{i}]") for i, pair in enumerate(as_list(pairs, name))]
+    listed = as_lists(pairs, name, "a pair of texts or a list of pairs")
+    checked = [as_pair(pair, f"{name}[{i}]") for i, pair in enumerate(listed)]
     return [first for first, _ in checked], [second for _, second in checked]

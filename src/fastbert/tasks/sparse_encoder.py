@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fastbert import sparse_similarity
-from fastbert.arguments import as_texts, check_choice, check_positive
+from fastbert.arguments import check_choice, check_positive, one_or_more
 from fastbert.postprocessing import DenseStep
 from fastbert.prompts import choose_prompt, named_prompt
 from fastbert.similarity import SIMILARITIES
@@ -177,7 +177,7 @@ class SparseEncoder(TaskModel):
         """
         check_choice("task", task, _TASKS)
         check_positive("max_active_dims", max_active_dims)
-        listed = [texts] if isinstance(texts, str) else as_texts(texts)
+        listed = one_or_more(texts)
         chosen = self._prompt(prompt, prompt_name)
         if chosen:
             listed = [chosen + text for text in listed]

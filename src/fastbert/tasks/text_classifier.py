@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
-from fastbert.arguments import check_choice, check_positive
+from fastbert.arguments import as_list, check_choice, check_positive
 from fastbert.json_files import shown
 from fastbert.tasks.labels import read_problem_type
 from fastbert.tasks.model import LabelledModel
@@ -15,7 +16,7 @@ from fastbert.tasks.probabilities import sigmoid, softmax
 from fastbert.tasks.sequence_model import SequenceModel, as_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -100,8 +101,7 @@ class TextClassifier(SequenceModel, LabelledModel):
             TypeError, ValueError: if an input is none of those above, or an argument is out of its
                 range.
         """
-        if not isinstance(top_k, str):
-            check_positive("top_k", top_k)
+        _check_top_k(top_k)
         scores = self.scores(
             texts,
             function_to_apply=function_to_apply,
@@ -133,6 +133,9 @@ class TextClassifier(SequenceModel, LabelledModel):
         Returns:
             float32 (labels,) for one text or pair, (texts, labels) for a list, in the order of
             `labels`.
+
+        Raises:
+            TypeError, ValueError: as for a call.
         """
         function = self._function(function_to_apply)
         single = _is_single(texts)
@@ -168,7 +171,8 @@ class TextClassifier(SequenceModel, LabelledModel):
             if len(places):
                 texts = [inputs[i][0] for i in places]
                 pairs = [inputs[i][1] or "" for i in places] if kind else None
-                scores[places] = self._sequence_scores(texts, pairs, places=places, **options)
+                describe = functools.partial(_describe, "pair" if kind else "text", places)
+                scores[places] = self._sequence_scores(texts, pairs, describe=describe, **options)
         return scores
 
     def _ranked(self, row: Array, count: int | None) -> list[Classification]:
@@ -177,14 +181,25 @@ class TextClassifier(SequenceModel, LabelledModel):
         return [{"label": self.labels[i], "score": row[i].item()} for i in order.tolist()]
 
 
+def _check_top_k(top_k: int | str | None) -> None:
+    if not isinstance(top_k, str):
+        check_positive("top_k", top_k)
+    elif top_k != "best":
+        raise ValueError(f"top_k is {top_k!r}, but must be 'best', a positive integer or None")
+
+
+def _describe(kind: str, places: NDArray[np.intp], i: int) -> str:
+    """The i-th text, or pair, by its place among all inputs."""
+    return f"{kind} {places[i]}"
+
+
 def _is_single(texts: object) -> bool:
     return isinstance(texts, str | tuple | Mapping)
 
 
 def _as_inputs(texts: object) -> list[_Input]:
-    if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts is a {type(texts).__name__}, but must be a str, a pair or a list")
-    return [_as_input(text, f"texts[{i}]") for i, text in enumerate(texts)]
+    listed = as_list(texts, "texts", "a str, a pair or a list")
+    return [_as_input(text, f"texts[{i}]") for i, text in enumerate(listed)]
 
 
 def _as_input(text: object, name: str) -> _Input:

@@ -6,11 +6,11 @@ import functools
 import itertools
 import warnings
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastbert.arguments import as_texts, check_choice, is_integer
+from fastbert.arguments import as_lists, as_texts, check_choice, is_integer, one_or_more
 from fastbert.callers import callers_level
 from fastbert.tasks import entities
 from fastbert.tasks.model import LabelledModel
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["TokenClassifier", "TokenScores"]
 
 _BLANK = ord(" ")
+
+_WORDS = "a list of words where is_split_into_words is set"
 
 
 class TokenScores(NamedTuple):
@@ -131,7 +133,16 @@ class TokenClassifier(LabelledModel):
         threads: int | None = None,
         on_overflow: OnOverflow = "truncate",
     ) -> TokenScores | list[TokenScores]:
-        """The probability of every label for every token; the arguments are those of a call."""
+        """The probability of every label for every token; the arguments are those of a call.
+
+        Returns:
+            `TokenScores` for one text, a list of them for a sequence.
+
+        Raises:
+            TypeError: if a text is not a str.
+            ValueError: if an argument is out of its range, or a text is too long and `on_overflow`
+                is "error".
+        """
         single, listed = _listed(texts, split=False)
         read = self._read(
             listed,
@@ -354,18 +365,11 @@ class _Read(NamedTuple):
 def _listed(texts: Any, split: bool) -> tuple[bool, Sequence[Any]]:  # noqa: ANN401 (two kinds of input)
     """Whether there is one text, and the texts as a list."""
     if not split:
-        single = isinstance(texts, str)
-        return single, as_texts([texts] if single else texts)
-    if isinstance(texts, str):
-        raise TypeError("texts is a str, but is_split_into_words needs a list of words")
-    listed = list(cast("Sequence[Any]", texts))
-    single = bool(listed) and all(isinstance(word, str) for word in listed)
-    texts = [listed] if single else listed
-    for i, words in enumerate(texts):
-        if isinstance(words, str):
-            raise TypeError(f"texts[{i}] is a str, but is_split_into_words needs lists of words")
-        as_texts(words, f"texts[{i}]")
-    return single, texts
+        return isinstance(texts, str), one_or_more(texts)
+    listed = as_lists(texts, "texts", _WORDS)
+    if listed and all(isinstance(word, str) for word in listed):
+        return True, [listed]
+    return False, [as_texts(words, f"texts[{i}]", _WORDS) for i, words in enumerate(listed)]
 
 
 def _follows_directly(read: _Read) -> NDArray[np.bool_]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from fastbert.arguments import as_texts
+from fastbert.arguments import as_texts, one_or_more
 from fastbert.callers import callers_level
 from fastbert.json_files import shown
 from fastbert.tasks.model import LabelledModel
@@ -105,12 +106,14 @@ class ZeroShotClassifier(SequenceModel, LabelledModel):
             ValueError: if there is no label, the template has no place for it, a label leaves no
                 room for a text, or an argument is out of its range.
         """
-        texts = [sequences] if isinstance(sequences, str) else as_texts(sequences, "sequences")
+        texts = one_or_more(sequences, "sequences")
         labels = _as_labels(candidate_labels)
         hypotheses = [_fill(hypothesis_template, label) for label in labels]
+        self._check_rooms(labels, hypotheses, threads)
         scores = self._sequence_scores(
             [text for text in texts for _ in labels],
             hypotheses * len(texts),
+            describe=functools.partial(_describe, labels),
             truncation="only_first",
             batch_size=batch_size,
             show_progress_bar=show_progress_bar,
@@ -123,6 +126,19 @@ class ZeroShotClassifier(SequenceModel, LabelledModel):
         results = [_ranked(*row, labels) for row in zip(texts, chances, strict=True)]
         return results[0] if isinstance(sequences, str) else results
 
+    def _check_rooms(self, labels: list[str], hypotheses: list[str], threads: int | None) -> None:
+        """Refuse a label beside which a text has no room; the texts alone are cut."""
+        room = self.max_length - sum(self.tokenizer.pair_special_counts)
+        lengths = self.tokenizer.encode_batch(
+            hypotheses, add_special_tokens=False, threads=threads or self.threads
+        ).lengths
+        for label, length in zip(labels, lengths.tolist(), strict=True):
+            if length >= room:
+                raise ValueError(
+                    f"the label {shown(label)} makes a hypothesis of {length} tokens, which leaves "
+                    f"no room for a text within max_length {self.max_length}"
+                )
+
     def _chances(self, scores: Array, multi_label: bool) -> Array:
         """(texts, candidate labels, labels of the model) to (texts, candidate labels)."""
         if not multi_label and scores.shape[1] > 1:
@@ -132,6 +148,12 @@ class ZeroShotClassifier(SequenceModel, LabelledModel):
         both = np.stack([scores[..., contradiction_id], scores[..., self.entailment_id]], axis=-1)
         chances: Array = softmax(both)[..., 1]
         return chances
+
+
+def _describe(labels: list[str], i: int) -> str:
+    """The i-th pair: those of a text, one for each label, stand together."""
+    text, label = divmod(i, len(labels))
+    return f"sequence {text} with the label {shown(labels[label])}"
 
 
 def _as_labels(labels: str | Sequence[str]) -> list[str]:
