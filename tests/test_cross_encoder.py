@@ -152,7 +152,7 @@ def test_new_directories_are_read(tmp_path, plain):
     np.testing.assert_array_equal(model.predict(PAIRS, prompt="my "), prompted)
     with pytest.warns(UserWarning, match="prompt is used, prompt_name is ignored"):
         model.predict(PAIRS, prompt="my ", prompt_name="document")
-    with pytest.raises(ValueError, match="prompt_name is 'x', but this model has"):
+    with pytest.raises(ValueError, match=r"^prompt_name is 'x', but this model has"):
         model.predict(PAIRS, prompt_name="x")
     assert CrossEncoder(tmp_path, default_prompt_name="document").default_prompt_name == "document"
 
@@ -209,8 +209,6 @@ def test_bad_arguments_are_refused(model, directory, tmp_path):
             model.rank(QUERY, documents)
     with pytest.raises(TypeError, match="query is a int"):
         model.rank(1, DOCUMENTS)
-    with pytest.raises(ValueError, match="prompt_name is 'none'"):
-        CrossEncoder(directory, default_prompt_name="none")
     write(tmp_path / "a", sbert_ce_default_activation_function="evil.Sigmoid")
     with pytest.raises(ConfigError, match=r"function is 'evil.Sigmoid', expected one of"):
         CrossEncoder(tmp_path / "a")
@@ -238,9 +236,3 @@ def test_an_activation_keeps_the_shape(model):
         model.predict([("a", "b")], activation_fn=np.sum)
     with pytest.raises(ValueError, match="activation_fn is 3, but must be one of"):
         model.predict([("a", "b")], activation_fn=3)
-
-
-def test_prompts_are_texts(tmp_path):
-    directory = write_model(tmp_path, head="sequence_classification", labels=["x"])
-    with pytest.raises(TypeError, match="the prompt 'a' is a int, but must be a str"):
-        CrossEncoder(directory, prompts={"a": 3})

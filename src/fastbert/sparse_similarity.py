@@ -8,9 +8,24 @@ from numpy.typing import NDArray
 from fastbert.similarity import pairwise_similarity_function, similarity_function
 from fastbert.sparse_vectors import SparseVector, SparseVectors
 
-__all__ = ["intersection", "pairwise_similarity", "similarity"]
+__all__ = ["as_rows", "intersection", "pairwise_similarity", "similarity"]
 
 _Vectors = SparseVector | SparseVectors
+
+
+def as_rows(vectors: object) -> SparseVectors:
+    """One vector or several as rows.
+
+    Raises:
+        TypeError: if they are not sparse.
+    """
+    if isinstance(vectors, SparseVectors):
+        return vectors
+    if not isinstance(vectors, SparseVector):
+        kind = type(vectors).__name__
+        raise TypeError(f"embeddings is a {kind}, but must be a SparseVector or SparseVectors")
+    indptr = np.array([0, len(vectors.indices)], np.int64)
+    return SparseVectors(indptr, vectors.indices, vectors.values, (1, vectors.dimension))
 
 
 def similarity(name: str, a: _Vectors, b: _Vectors) -> NDArray[np.float32]:
@@ -83,19 +98,9 @@ def _rows(vectors: SparseVectors) -> NDArray[np.int64]:
 
 
 def _operands(a: _Vectors, b: _Vectors) -> tuple[SparseVectors, SparseVectors]:
-    x, y = _as_rows(a), _as_rows(b)
+    x, y = as_rows(a), as_rows(b)
     if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"the embeddings have {x.shape[1]} and {y.shape[1]} dimensions, expected as many"
         )
     return x, y
-
-
-def _as_rows(vectors: object) -> SparseVectors:
-    if isinstance(vectors, SparseVectors):
-        return vectors
-    if not isinstance(vectors, SparseVector):
-        kind = type(vectors).__name__
-        raise TypeError(f"embeddings is a {kind}, but must be a SparseVector or SparseVectors")
-    indptr = np.array([0, len(vectors.indices)], np.int64)
-    return SparseVectors(indptr, vectors.indices, vectors.values, (1, vectors.dimension))

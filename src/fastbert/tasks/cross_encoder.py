@@ -12,7 +12,7 @@ import numpy as np
 from fastbert.arguments import as_texts, check_choice, check_positive
 from fastbert.json_files import JsonObject
 from fastbert.modules import list_modules, read_prompts, read_transformer
-from fastbert.prompts import choose_prompt
+from fastbert.prompts import checked_prompts, choose_prompt
 from fastbert.tasks.model import LabelledModel
 from fastbert.tasks.probabilities import sigmoid, softmax
 from fastbert.tasks.sequence_model import SequenceModel, as_pair, split_pairs
@@ -84,22 +84,19 @@ class CrossEncoder(SequenceModel, LabelledModel):
 
         Raises:
             ConfigError: if the directory names an activation that is not supported.
+            TypeError: if `prompts` is not a mapping of str to str.
             ValueError: if `activation_fn` or `default_prompt_name` is not known.
         """
+        given = checked_prompts(prompts)
         if activation_fn is not None and not callable(activation_fn):
             check_choice("activation_fn", activation_fn, tuple(ACTIVATIONS))
         super().__init__(model, **options)
         if activation_fn is None:
             activation_fn = self._files.activation(self._config_file)
         self.activation_fn = activation_fn or ("sigmoid" if self.num_labels == 1 else "identity")
-        self.prompts = {**self._files.prompts, **(prompts or {})}
-        for name, text in self.prompts.items():
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"the prompt {name!r} is a {type(text).__name__}, but must be a str"
-                )
+        self.prompts = {**self._files.prompts, **given}
         self.default_prompt_name = default_prompt_name or self._files.default_prompt_name
-        self._prompt(None, self.default_prompt_name)
+        self._prompt(None, None)  # refuses a default name that there is not
 
     def _options(self) -> dict[str, Any]:
         return super()._options() | {

@@ -10,7 +10,7 @@ import numpy as np
 from fastbert import sparse_similarity
 from fastbert.arguments import check_choice, check_positive, one_or_more
 from fastbert.postprocessing import DenseStep
-from fastbert.prompts import choose_prompt, named_prompt
+from fastbert.prompts import checked_prompts, choose_prompt, with_task_prompt
 from fastbert.similarity import SIMILARITIES
 from fastbert.sparse_modules import read_sparse_modules
 from fastbert.sparse_vectors import SparseVector, SparseVectors
@@ -100,8 +100,10 @@ class SparseEncoder(TaskModel):
             ModelNotFoundError: if no source has the model.
             ConfigError, WeightsError: if its files are damaged or not supported, or it is no
                 masked-language model.
+            TypeError: if `prompts` is not a mapping of str to str.
             ValueError: if an argument is out of its range.
         """
+        given = checked_prompts(prompts)
         check_positive("max_active_dims", max_active_dims)
         check_choice("similarity_fn_name", similarity_fn_name, (*SIMILARITIES, None))
         super().__init__(
@@ -116,10 +118,9 @@ class SparseEncoder(TaskModel):
         )
         modules = self._modules
         self.max_active_dims = max_active_dims or modules.max_active_dims
-        self.prompts = {"query": "", "document": "", **modules.prompts, **(prompts or {})}
+        self.prompts = {"query": "", "document": "", **modules.prompts, **given}
         self.default_prompt_name = default_prompt_name or modules.default_prompt_name
-        if self.default_prompt_name is not None:
-            named_prompt(self.prompts, self.default_prompt_name)
+        self._prompt(None, None)  # refuses a default name that there is not
         self.similarity_fn_name = similarity_fn_name or modules.similarity
         self._static = self._static_queries()
 
@@ -199,18 +200,14 @@ class SparseEncoder(TaskModel):
         self, texts: str | Sequence[str], **options: Any
     ) -> SparseVector | SparseVectors:
         """`encode` for the task "query", with the prompt of this name unless another is given."""
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            options["prompt_name"] = "query"
+        options = with_task_prompt(options, self.prompts, "query")
         return self.encode(texts, task="query", **options)
 
     def encode_document(
         self, texts: str | Sequence[str], **options: Any
     ) -> SparseVector | SparseVectors:
         """`encode` for the task "document", with its prompt, or "passage" or "corpus"."""
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            names = ("document", "passage", "corpus")
-            named = [name for name in names if self.prompts.get(name)]
-            options["prompt_name"] = named[0] if named else "document"
+        options = with_task_prompt(options, self.prompts, "document")
         return self.encode(texts, task="document", **options)
 
     # --- vectors ---
@@ -226,33 +223,51 @@ class SparseEncoder(TaskModel):
 
         Returns:
             Pairs of a token and its weight; for several vectors a list of such lists.
+
+        Raises:
+            TypeError: if `embeddings` is not sparse.
+            ValueError: if `top_k` is not positive.
         """
         check_positive("top_k", top_k)
-        if isinstance(embeddings, SparseVectors):
-            return [self.decode(vector, top_k) for vector in embeddings]
-        if not isinstance(embeddings, SparseVector):
-            kind = type(embeddings).__name__
-            raise TypeError(f"embeddings is a {kind}, but must be a SparseVector or SparseVectors")
-        order = largest(embeddings.values, top_k or len(embeddings.values))
+        decoded = [self._decoded(row, top_k) for row in sparse_similarity.as_rows(embeddings)]
+        return decoded[0] if isinstance(embeddings, SparseVector) else decoded
+
+    def _decoded(self, vector: SparseVector, top_k: int | None) -> list[tuple[str, float]]:
+        order = largest(vector.values, top_k or len(vector.values))
         # A matrix may have more rows than the vocabulary has tokens.
-        tokens = [self.tokenizer.id_to_token(i) or "" for i in embeddings.indices[order].tolist()]
-        return list(zip(tokens, embeddings.values[order].tolist(), strict=True))
+        tokens = [self.tokenizer.id_to_token(i) or "" for i in vector.indices[order].tolist()]
+        return list(zip(tokens, vector.values[order].tolist(), strict=True))
 
     def similarity(self, a: SparseVector | SparseVectors, b: SparseVector | SparseVectors) -> Array:
-        """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b)."""
+        """How alike every vector of `a` is to every vector of `b`: (rows of a, rows of b).
+
+        Raises:
+            TypeError: if one is not sparse.
+            ValueError: if the widths differ.
+        """
         return sparse_similarity.similarity(self.similarity_fn_name, a, b)
 
     def similarity_pairwise(
         self, a: SparseVector | SparseVectors, b: SparseVector | SparseVectors
     ) -> Array:
-        """How alike each vector of `a` is to the same row of `b`: (rows,)."""
+        """How alike each vector of `a` is to the same row of `b`: (rows,).
+
+        Raises:
+            TypeError: if one is not sparse.
+            ValueError: if widths or numbers of rows differ.
+        """
         return sparse_similarity.pairwise_similarity(self.similarity_fn_name, a, b)
 
     @staticmethod
     def intersection(
         a: SparseVector, b: SparseVector | SparseVectors
     ) -> SparseVector | SparseVectors:
-        """What `a` and `b`, or each row of `b`, have in common: their products, if positive."""
+        """What `a` and `b`, or each row of `b`, have in common: their products, if positive.
+
+        Raises:
+            TypeError: if one is not sparse, or `a` is more than one vector.
+            ValueError: if the widths differ.
+        """
         return sparse_similarity.intersection(a, b)
 
     @staticmethod
@@ -262,12 +277,13 @@ class SparseEncoder(TaskModel):
         Returns:
             "active_dims": how many dimensions are not zero, on average; "sparsity_ratio": the
             share of those that are.
+
+        Raises:
+            TypeError: if `embeddings` is not sparse.
         """
-        if isinstance(embeddings, SparseVector):
-            active, dimension = float(len(embeddings.indices)), embeddings.dimension
-        else:
-            rows, dimension = embeddings.shape
-            active = len(embeddings.values) / max(rows, 1)
+        vectors = sparse_similarity.as_rows(embeddings)
+        rows, dimension = vectors.shape
+        active = len(vectors.values) / max(rows, 1)
         return {"active_dims": active, "sparsity_ratio": 1 - active / max(dimension, 1)}
 
     # --- loading ---
