@@ -196,7 +196,7 @@ def test_bad_pairs_are_refused(model, pairs, reason):
         model.predict(pairs)
 
 
-def test_bad_arguments_are_refused(model, directory, tmp_path):
+def test_bad_arguments_are_refused(model, directory, tiny_model, tmp_path):
     with pytest.raises(ValueError, match="activation_fn is 'max', but must be one of identity"):
         model.predict(PAIRS, activation_fn="max")
     with pytest.raises(ValueError, match="activation_fn is 'max'"):
@@ -213,6 +213,8 @@ def test_bad_arguments_are_refused(model, directory, tmp_path):
     with pytest.raises(ConfigError, match=r"function is 'evil.Sigmoid', expected one of"):
         CrossEncoder(tmp_path / "a")
     assert CrossEncoder(tmp_path / "a", activation_fn="tanh").activation_fn == "tanh"
+    with pytest.raises(ConfigError, match=r"json names a pooling: an encoder for fastbert\.load, "):
+        CrossEncoder(tiny_model)
     write(tmp_path / "b")
     write_module_list(tmp_path / "b", [("Transformer", ""), ("LogitScore", "1_LogitScore")])
     with pytest.raises(ConfigError, match=r"LogitScore', expected one of .* Transformer"):

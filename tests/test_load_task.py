@@ -1,6 +1,6 @@
 import json
 import re
-from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ from tiny import write_json, write_model, write_module_list
 
 import fastbert
 from fastbert.errors import ConfigError, ModelNotFoundError
+from fastbert.json_files import JsonObject
 from fastbert.tasks import TASKS, load_task, task_class
 from fastbert.tasks.cross_encoder import CrossEncoder
-from fastbert.tasks.detection import task_of
+from fastbert.tasks.detection import check_task, task_of
 from fastbert.tasks.next_sentence import NextSentence
 from fastbert.tasks.text_classifier import TextClassifier
 from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
@@ -37,15 +38,16 @@ def test_tasks_have_names(task):
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_entries_are_true(task):
-    if find_spec(f"fastbert.tasks.{TASKS[task].home}") is not None:
-        found = task_class(task)
-        assert found.__name__ == TASKS[task].class_name
-        assert getattr(fastbert, found.__name__) is found
+    found = task_class(task)
+    assert found.__name__ == TASKS[task].class_name
+    assert found._task == task
+    assert getattr(fastbert, found.__name__) is found
 
 
-def test_unknown_task_lists_the_names():
-    with pytest.raises(ValueError, match="task is 'guess', but must be one of fill-mask, ner, "):
-        load_task("any/model", "guess")
+@pytest.mark.parametrize("task", ["guess", ["fill-mask"], np.array(["fill-mask", "ner"])])
+def test_unknown_task_lists_the_names(task):
+    with pytest.raises(ValueError, match=r"task is .*, but must be one of fill-mask, ner, "):
+        load_task("any/model", task)
 
 
 HEADS = {
@@ -118,6 +120,52 @@ def test_config_without_architectures_is_refused(tmp_path, architectures, reason
     change_config(tmp_path, architectures=architectures)
     with pytest.raises(ConfigError, match=re.escape(reason)):
         load_task(tmp_path)
+
+
+# Heads that tasks may have beside those that `HEADS` names.
+OTHER_HEADS = {
+    "text-ranking": {"sequence_classification"},
+    "zero-shot-classification": {"sequence_classification"},
+    "sparse-encoding": {"masked_lm"},
+    "next-sentence": {"masked_lm"},
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("head", HEADS)
+def test_model_of_another_task_is_refused(tmp_path, task, head):
+    write_model(tmp_path, head=head)
+    file = JsonObject.read(tmp_path / "config.json")
+    if HEADS[head] == task or head in OTHER_HEADS.get(task, ()):
+        check_task(file, task)
+        return
+    right, wrong = TASKS[HEADS[head]].class_name, TASKS[task].class_name
+    reason = rf"names the architectures Bert\w+: a model for fastbert\.{right}, not for {wrong}$"
+    with pytest.raises(ConfigError, match=reason):
+        load_task(tmp_path, task)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "architectures",
+    [
+        None,
+        [],
+        ["BertModel"],
+        ["BertForPreTraining"],
+        ["BertForSomething"],
+        ["BertForMaskedLM", "BertForPreTraining"],
+    ],
+)
+def test_models_without_a_task_are_not_refused(task, architectures):
+    check_task(JsonObject(Path("config.json"), {"architectures": architectures}), task)
+
+
+def test_cross_encoder_is_named(tmp_path):
+    write_model(tmp_path, head="sequence_classification", labels=["x"])
+    change_config(tmp_path, sentence_transformers={"version": "5.3.0"})
+    with pytest.raises(ConfigError, match=r"for fastbert\.CrossEncoder, not for TokenClassifier"):
+        fastbert.TokenClassifier(tmp_path)
 
 
 def test_missing_model_is_refused():

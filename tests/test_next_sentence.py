@@ -72,6 +72,6 @@ def test_bad_inputs_are_refused(model):
 
 
 def test_model_without_the_head_is_refused(tmp_path):
-    write_model(tmp_path, head="sequence_classification")
+    write_model(tmp_path, sentence_transformers=False)
     with pytest.raises(WeightsError, match="has no next_sentence head"):
         NextSentence(tmp_path)

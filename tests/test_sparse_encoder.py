@@ -310,6 +310,14 @@ def test_bad_weights_of_queries(tmp_path, tensors, error):
         SparseEncoder(tmp_path)
 
 
+def test_queries_with_tokens_beyond_their_weights(tmp_path):
+    write_router(tmp_path)
+    with (tmp_path / "query_0_SparseStaticEmbedding" / "vocab.txt").open("a") as file:
+        file.write("beyond\n")
+    with pytest.raises(ConfigError, match=r"ids up to (\d+), but the number of weights is \1$"):
+        SparseEncoder(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -325,10 +333,14 @@ def test_bad_directories(tmp_path, options, message):
 
 
 def test_other_modules(tmp_path, tiny_model):
-    with pytest.raises(ConfigError, match="one of the supported modules: Transformer, MLM"):
+    with pytest.raises(ConfigError, match=r"json names a pooling: an encoder for fastbert\.load, "):
         SparseEncoder(tiny_model)
     write_splade(tmp_path)
     modules = json.loads((tmp_path / "modules.json").read_text(encoding="utf-8"))
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    write_json(tmp_path / "modules.json", [*modules, dense])
+    with pytest.raises(ConfigError, match="one of the supported modules: Transformer, MLM"):
+        SparseEncoder(tmp_path)
     write_json(tmp_path / "modules.json", modules[::-1])
     with pytest.raises(ConfigError, match="expected a Transformer and a SpladePooling"):
         SparseEncoder(tmp_path)

@@ -20,6 +20,7 @@ __all__ = [
     "LayerNorm",
     "Normalize",
     "SentenceModules",
+    "encoder_error",
     "inside",
     "list_modules",
     "plain_modules",
@@ -131,12 +132,21 @@ def list_modules(directory: Path, supported: Sequence[str]) -> list[tuple[str, P
 def _module_entry(directory: Path, entry: JsonObject, supported: Sequence[str]) -> tuple[str, Path]:
     # Old and new releases agree only on the last part of the class name.
     kind = entry.text("type").rpartition(".")[2]
+    if kind == "Pooling" and kind not in supported:
+        raise encoder_error(entry.path, "a pooling")
     if kind not in supported:
         raise entry.error("type", f"one of the supported modules: {', '.join(supported)}")
     folder = inside(directory, entry.text("path", ""))
     if folder is None:
         raise entry.error("path", "a folder inside the model directory")
     return kind, folder
+
+
+def encoder_error(path: Path, fact: str) -> ConfigError:
+    """The exception which says that a file, by what it names, is that of an encoder."""
+    return ConfigError(
+        f"{path} names {fact}: an encoder for fastbert.load, without a head for a task"
+    )
 
 
 def inside(directory: Path, folder: str) -> Path | None:

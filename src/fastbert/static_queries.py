@@ -11,7 +11,7 @@ from fastbert.checkpoints import open_checkpoint, read_float32
 from fastbert.errors import ConfigError
 from fastbert.json_files import JsonObject
 from fastbert.sparse_vectors import SparseVectors
-from fastbert.tokenizer import Tokenizer, Tokens
+from fastbert.tokenizer import Tokenizer, Tokens, check_vocabulary
 
 __all__ = ["StaticQueries"]
 
@@ -42,11 +42,7 @@ class StaticQueries:
                 f"{path} has the tensors {sorted(checkpoint)}, expected one of the name 'weight'"
             )
         self.weights = read_float32(checkpoint["weight"], "weight", (dimension,))
-        if self.tokenizer.max_id >= dimension:
-            raise ConfigError(
-                f"{path}: the tokenizer has ids up to {self.tokenizer.max_id}, but there are "
-                f"{dimension} weights"
-            )
+        check_vocabulary(self.tokenizer, dimension, path, "the number of weights is")
 
     def tokens(self, texts: Sequence[str], threads: int | None) -> Tokens:
         """The tokens of each text, as many as the tokenizer's files allow."""

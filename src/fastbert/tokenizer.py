@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fastbert.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     Int32Array = NDArray[np.int32]
 
-__all__ = ["Template", "Tokenizer", "Tokens"]
+__all__ = ["Template", "Tokenizer", "Tokens", "check_vocabulary"]
 
 _MAX_INT32 = 2**31 - 1
 _new_tuple = tuple.__new__
@@ -442,6 +444,29 @@ class Tokenizer(ABC):
     @abstractmethod
     def compiled(self) -> tuple[dict[str, Any], bytes, bytes] | None:
         """What makes this tokenizer again without its files; None if they have to be read."""
+
+
+def check_vocabulary(
+    tokenizer: Tokenizer,
+    size: int,
+    directory: str | PathLike[str],
+    says: str = "config.json says vocab_size",
+) -> None:
+    """Refuse a tokenizer with ids beyond what a model has rows for.
+
+    Args:
+        tokenizer: That of the model.
+        size: How many rows there are.
+        directory: Where both lie.
+        says: What goes before `size` in the message.
+
+    Raises:
+        ConfigError: if there are such ids.
+    """
+    if tokenizer.max_id >= size:
+        raise ConfigError(
+            f"{directory}: the tokenizer has ids up to {tokenizer.max_id}, but {says} {size}"
+        )
 
 
 def _as_tuple(name: str, texts: Sequence[str]) -> tuple[str, ...]:

@@ -18,18 +18,18 @@ __all__ = ["TASKS", "Task", "load_task", "task_class"]
 
 
 class Task(NamedTuple):
-    """Where a task lives, and which directories are made for it.
+    """Where a task lives, and which models have its head.
 
     Attributes:
         home: its module below `fastbert.tasks`.
         class_name: its class there.
-        suffixes: how class names in config.json's `architectures` end, of directories that are
-            taken for this task when nobody names one.
+        suffixes: how class names in config.json's `architectures` end, of models that have its
+            head. Of several tasks, a model is taken for the first when nobody names one.
     """
 
     home: str
     class_name: str
-    suffixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...]
 
 
 # Under the names of transformers' pipelines and the hub, where they have one.
@@ -38,8 +38,10 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "text-classification": Task(
             "text_classifier", "TextClassifier", ("ForSequenceClassification",)
         ),
-        "zero-shot-classification": Task("zero_shot_classifier", "ZeroShotClassifier"),
-        "text-ranking": Task("cross_encoder", "CrossEncoder"),
+        "zero-shot-classification": Task(
+            "zero_shot_classifier", "ZeroShotClassifier", ("ForSequenceClassification",)
+        ),
+        "text-ranking": Task("cross_encoder", "CrossEncoder", ("ForSequenceClassification",)),
         "token-classification": Task(
             "token_classifier", "TokenClassifier", ("ForTokenClassification",)
         ),
@@ -47,8 +49,11 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             "question_answerer", "QuestionAnswerer", ("ForQuestionAnswering",)
         ),
         "fill-mask": Task("fill_mask", "FillMask", ("ForMaskedLM", "ForPreTraining")),
-        "next-sentence": Task("next_sentence", "NextSentence", ("ForNextSentencePrediction",)),
-        "sparse-encoding": Task("sparse_encoder", "SparseEncoder"),
+        # BERT's own releases have both of its heads, and say ForMaskedLM.
+        "next-sentence": Task(
+            "next_sentence", "NextSentence", ("ForNextSentencePrediction", "ForMaskedLM")
+        ),
+        "sparse-encoding": Task("sparse_encoder", "SparseEncoder", ("ForMaskedLM",)),
     }
 )
 
@@ -67,10 +72,10 @@ def task_class(task: str) -> type[TaskModel]:
     """
     import importlib
 
-    entry = TASKS.get(_ALIASES.get(task, task))
-    if entry is None:
-        known = ", ".join(sorted({*TASKS, *_ALIASES}))
-        raise ValueError(f"task is {task!r}, but must be one of {known}")
+    from fastbert.arguments import check_choice
+
+    check_choice("task", task, sorted({*TASKS, *_ALIASES}))
+    entry = TASKS[_ALIASES.get(task, task)]
     module = importlib.import_module(f"fastbert.tasks.{entry.home}")
     found: type[TaskModel] = getattr(module, entry.class_name)
     return found
@@ -105,7 +110,8 @@ def load_task(
 
     Raises:
         ModelNotFoundError: if no source has the model.
-        ConfigError: if `task` is None and the files do not say, as those of an encoder.
+        ConfigError: if `task` is None and the files do not say, as those of an encoder, or if they
+            name another task.
         ValueError: if there is no such task.
         WeightsError: if the model has no head for the task.
     """

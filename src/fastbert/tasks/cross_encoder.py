@@ -57,6 +57,7 @@ class CrossEncoder(SequenceModel, LabelledModel):
         default_prompt_name: the prompt that goes before every pair, or None.
     """
 
+    _task = "text-ranking"
     _head_name = "sequence_classification"
     activation_fn: str | Activation
     prompts: dict[str, str]

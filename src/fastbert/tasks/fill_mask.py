@@ -61,6 +61,7 @@ class FillMask(TaskModel):
     head and its vocabulary matrix.
     """
 
+    _task = "fill-mask"
     _head_name = "masked_lm"
 
     def _read_settings(self) -> None:

@@ -12,7 +12,6 @@ from fastbert import postprocessing
 from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads
 from fastbert.batches import cut
-from fastbert.errors import ConfigError
 from fastbert.heads import read_head
 from fastbert.hub import find
 from fastbert.length_limit import LengthLimit, stated_limit
@@ -20,7 +19,9 @@ from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
 from fastbert.overflow import Overflow
 from fastbert.progress import logs_info, progress
+from fastbert.tasks.detection import check_task
 from fastbert.tasks.labels import read_config_file, read_labels
+from fastbert.tokenizer import check_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +56,7 @@ class TaskModel:
     """
 
     max_length = LengthLimit()
+    _task: ClassVar[str]  # a key of `TASKS`
     _head_name: ClassVar[str]
 
     def __init__(
@@ -83,8 +85,8 @@ class TaskModel:
 
         Raises:
             ModelNotFoundError: if no source has the model.
-            ConfigError, WeightsError: if its files are damaged or not supported, or it has no head
-                for this task.
+            ConfigError, WeightsError: if its files are damaged or not supported, or it is a model
+                for another task, or has no head for this one.
             ValueError: if an argument is out of its range.
         """
         check_choice("compute_type", compute_type, compute_types())
@@ -100,11 +102,12 @@ class TaskModel:
         self.threads = threads
         files = ModelFiles(self._transformer(), plain=True)
         self.config, self.tokenizer = files.config, files.tokenizer
-        self._check_vocabulary()
+        check_vocabulary(self.tokenizer, self.config.vocab_size, files.directory)
         if max_length is None:
             max_length = stated_limit(self, self.directory, self._stated_length())
         self.max_length = max_length
         self._config_file = read_config_file(files.directory)
+        check_task(self._config_file, self._task)
         self._read_settings()
         self._head = postprocessing.prepare(
             read_head(files.directory, self.config, self._head_name, outputs=self._outputs()),
@@ -244,13 +247,6 @@ class TaskModel:
         )
 
     # --- loading ---
-
-    def _check_vocabulary(self) -> None:
-        if self.tokenizer.max_id >= self.config.vocab_size:
-            raise ConfigError(
-                f"{self.directory}: the tokenizer has ids up to {self.tokenizer.max_id}, but "
-                f"config.json says vocab_size {self.config.vocab_size}"
-            )
 
     def _stated_length(self) -> int | None:
         """The longest input by the model's files, if they say."""

@@ -34,6 +34,7 @@ class NextSentence(SequenceModel):
     The scores are those of transformers' BertForNextSentencePrediction.
     """
 
+    _task = "next-sentence"
     _head_name = "next_sentence"
 
     def _outputs(self) -> int:

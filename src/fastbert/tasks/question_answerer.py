@@ -42,6 +42,7 @@ class QuestionAnswerer(TaskModel):
     'Berlin'
     """
 
+    _task = "question-answering"
     _head_name = "question_answering"
 
     def __call__(

@@ -60,6 +60,7 @@ class SparseEncoder(TaskModel):
         max_active_dims: how many dimensions of a vector are kept, the largest, or None for all.
     """
 
+    _task = "sparse-encoding"
     _head_name = "masked_lm"
     _modules: SparseModules
 

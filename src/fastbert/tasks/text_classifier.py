@@ -59,6 +59,7 @@ class TextClassifier(SequenceModel, LabelledModel):
             multi_label_classification, or None.
     """
 
+    _task = "text-classification"
     _head_name = "sequence_classification"
     problem_type: str | None
 

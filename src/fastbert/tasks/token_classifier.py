@@ -58,6 +58,7 @@ class TokenClassifier(LabelledModel):
     'Berlin'
     """
 
+    _task = "token-classification"
     _head_name = "token_classification"
 
     def __call__(

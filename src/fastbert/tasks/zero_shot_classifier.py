@@ -53,6 +53,7 @@ class ZeroShotClassifier(SequenceModel, LabelledModel):
         entailment_id: the id of its label for "the first entails the second".
     """
 
+    _task = "zero-shot-classification"
     _head_name = "sequence_classification"
     entailment_id: int
 
