@@ -223,6 +223,10 @@ def test_directories_that_do_not_fit_are_refused(tmp_path):
         TextClassifier(write_model(tmp_path / "encoder"))
     with pytest.raises(ConfigError, match="problem_type is 'guess', expected one of regression"):
         TextClassifier(write(tmp_path / "problem", problem_type="guess"))
+    with (write(tmp_path / "vocabulary") / "vocab.txt").open("a") as file:
+        file.write("beyond\n")
+    with pytest.raises(ConfigError, match=r"ids up to (\d+), but config.json says vocab_size \1$"):
+        TextClassifier(tmp_path / "vocabulary")
     with pytest.raises(ValueError, match="compute_type is 'int4'"):
         TextClassifier(write(tmp_path / "type"), compute_type="int4")
 

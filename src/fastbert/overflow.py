@@ -31,6 +31,7 @@ class Overflow:
         *,
         limit: str = "max_length",
         refuse: bool = False,
+        remedy: str = "",
         advice: str = "",
     ) -> None:
         """Look for inputs that are too long.
@@ -41,7 +42,8 @@ class Overflow:
             describe: names the i-th input.
             limit: names `most`.
             refuse: raise an error, and do not warn.
-            advice: what the user could ask for instead.
+            remedy: what would read all of the input.
+            advice: what else a user who is warned could ask for.
 
         Raises:
             ValueError: if an input is too long and `refuse` is set.
@@ -51,9 +53,10 @@ class Overflow:
         index = int(np.argmax(lengths > most))
         fact = f"{describe(index)} has {lengths[index]} tokens, but {limit} is {most}"
         if refuse:
-            raise ValueError(fact)
+            raise ValueError(f"{fact}; {remedy}" if remedy else fact)
         if not self._warned:
             self._warned = True
+            advice = f"{remedy}, {advice}" if remedy else advice
             warnings.warn(
                 f"{fact}: the rest of it is ignored ({advice}this is said once per model)",
                 stacklevel=callers_level(),

@@ -58,6 +58,7 @@ class TaskModel:
     max_length = LengthLimit()
     _task: ClassVar[str]  # a key of `TASKS`
     _head_name: ClassVar[str]
+    _remedy: ClassVar[str] = ""  # what reads all of a text that is too long
 
     def __init__(
         self,
@@ -243,6 +244,7 @@ class TaskModel:
             max_length or self.max_length,
             describe,
             refuse=on_overflow == "error",
+            remedy=self._remedy,
             advice='"error" for on_overflow refuses it; ',
         )
 

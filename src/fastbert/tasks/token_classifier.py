@@ -60,6 +60,7 @@ class TokenClassifier(LabelledModel):
 
     _task = "token-classification"
     _head_name = "token_classification"
+    _remedy = "a call with stride and an aggregation_strategy reads all of it"
 
     def __call__(
         self,
