@@ -114,7 +114,7 @@ def test_bad_arguments_are_refused(classifier, labels, options, reason):
         classifier("text", labels, **options)
 
 
-@pytest.mark.parametrize("template", [3, "{.x}", "no place"])
+@pytest.mark.parametrize("template", [3, "{.x}", "no place", np.array(["{}", "{}"])])
 def test_a_template_has_a_place_for_the_label(tmp_path, template):
     labels = ["contradiction", "entailment"]
     directory = write_model(tmp_path, head="sequence_classification", labels=labels)

@@ -1,6 +1,7 @@
 """What BERT is used for: classes that take texts and give answers, one file each.
 
-To add one, write a file with a class derived from `TaskModel` and list it in `TASKS`.
+To add one, write a file with a class derived from `TaskModel` and list it in `TASKS`, under the
+name that the class has as its `_task`.
 """
 
 from __future__ import annotations

@@ -170,10 +170,10 @@ def _as_labels(labels: str | Sequence[str]) -> list[str]:
 def _fill(template: str, label: str) -> str:
     """The hypothesis that a label fits."""
     try:
-        hypothesis = template.format(label) if isinstance(template, str) else template
+        hypothesis = template.format(label) if isinstance(template, str) else None
     except (AttributeError, IndexError, KeyError, ValueError):
-        hypothesis = template
-    if hypothesis == template:
+        hypothesis = None
+    if hypothesis is None or hypothesis == template:
         raise ValueError(f"hypothesis_template is {template!r}, but must have {{}} for a label")
     return hypothesis
 
