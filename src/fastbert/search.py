@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbert.arguments import as_texts, is_integer
+from fastbert.largest import largest
 from fastbert.progress import progress
 from fastbert.similarity import Similarity, cos_sim, dot_score, similarity_function, unit
 
@@ -193,7 +194,7 @@ def paraphrase_mining_embeddings(
         new_keys, new_scores = _pairs(ids, values, begin, top_k, len(rows))
         keys, first = np.unique(np.concatenate([keys, new_keys]), return_index=True)
         scores = np.concatenate([scores, new_scores])[first]
-        best = _best(scores, max_pairs)
+        best = largest(scores, max_pairs)
         keys, scores = keys[best], scores[best]
     i, j = np.divmod(keys, max(len(rows), 1))
     return list(map(list, zip(scores.tolist(), i.tolist(), j.tolist(), strict=True)))
@@ -261,7 +262,7 @@ def _disjoint(
             members = np.flatnonzero((scores >= threshold) & ~taken)
             if len(members) < min_community_size:
                 continue
-            members = members[_best(scores[members], len(members))]
+            members = members[largest(scores[members], len(members))]
             community = [int(centre), *members[members != centre].tolist()]
             taken[community] = True
             yield community
@@ -293,7 +294,7 @@ def _nearest(
         for first in range(0, len(queries), query_chunk_size):
             part = slice(first, first + query_chunk_size)
             scores = _scores(compare, prepare(queries[part]), entries, first, begin)
-            places = np.stack([_best(row, count) for row in scores])
+            places = np.stack([largest(row, count) for row in scores])
             # Of equals the ones that are known come first, and they have the smaller ids.
             found = np.hstack([best[part, :known], np.take_along_axis(scores, places, axis=1)])
             found_ids = np.hstack([ids[part, :known], places + begin])
@@ -319,19 +320,6 @@ def _scores(compare: Similarity, a: Floats, b: Floats, first: int, begin: int) -
             "but embeddings must be finite"
         )
     return scores
-
-
-def _best(scores: Floats, count: int) -> Ids:
-    """Places of the `count` largest of `scores` (n,), largest first; of equals the first ones."""
-    if count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        above = np.flatnonzero(scores > least)
-        equal = np.flatnonzero(scores == least)[: count - len(above)]
-        places = np.sort(np.concatenate([above, equal]))
-    else:
-        places = np.arange(len(scores))
-    best: Ids = places[np.argsort(-scores[places], kind="stable")]
-    return best
 
 
 def _pairs(ids: Ids, scores: Floats, first: int, top_k: int, count: int) -> tuple[Ids, Floats]:

@@ -12,7 +12,7 @@ from fastbert.arguments import check_positive, one_or_more
 from fastbert.callers import callers_level
 from fastbert.errors import ConfigError
 from fastbert.json_files import shown
-from fastbert.tasks.largest import largest
+from fastbert.largest import largest
 from fastbert.tasks.model import TaskModel
 from fastbert.tasks.probabilities import softmax
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from fastbert import sparse_similarity
 from fastbert.arguments import check_choice, check_positive, one_or_more
+from fastbert.largest import largest
 from fastbert.postprocessing import DenseStep
 from fastbert.prompts import checked_prompts, choose_prompt, with_task_prompt
 from fastbert.similarity import SIMILARITIES
 from fastbert.sparse_modules import read_sparse_modules
 from fastbert.sparse_vectors import SparseVector, SparseVectors
-from fastbert.tasks.largest import largest
 from fastbert.tasks.model import TaskModel
 
 if TYPE_CHECKING:
