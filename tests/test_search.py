@@ -254,6 +254,10 @@ def test_counts_must_be_positive_integers(name, value):
             "similarity is 'jaccard', expected one of cosine, dot",
         ),
         (
+            lambda: fastbert.semantic_search(QUERIES, CORPUS, score_function=["cosine"]),
+            r"similarity is \['cosine'\], expected one of cosine, dot",
+        ),
+        (
             lambda: fastbert.semantic_search(QUERIES, CORPUS, score_function=lambda a, b: a),
             r"score_function returned shape \(7, 6\), but must return \(7, 40\)",
         ),
@@ -274,6 +278,19 @@ def test_counts_must_be_positive_integers(name, value):
 def test_bad_arguments_are_one_sentence(call, reason):
     with pytest.raises(ValueError, match=reason):
         call()
+
+
+@pytest.mark.parametrize("texts", ["hello", ["hello"]])
+def test_texts_are_no_vectors(texts):
+    reason = "embeddings holds str, but must be vectors: encode texts first"
+    for call in (
+        lambda: fastbert.semantic_search(texts, CORPUS),
+        lambda: fastbert.semantic_search(QUERIES, texts),
+        lambda: fastbert.paraphrase_mining_embeddings(texts),
+        lambda: fastbert.community_detection(texts),
+    ):
+        with pytest.raises(TypeError, match=reason):
+            call()
 
 
 def test_one_text_is_no_list_of_sentences():

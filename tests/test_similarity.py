@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,16 @@ def test_no_rows_give_no_rows(name):
     assert pairwise_similarity_function(name)(none, none).shape == (0,)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_list_is_no_rows(name):
+    function, pairwise = similarity_function(name), pairwise_similarity_function(name)
+    assert (function([], B).shape, function(B, []).shape) == ((0, 4), (4, 0))
+    assert (function([], []).shape, pairwise([], []).shape) == ((0, 0), (0,))
+    assert function([], B).dtype == np.float32
+    with pytest.raises(ValueError, match="have 0 and 4 rows, expected as many"):
+        pairwise([], B)
+
+
 def test_zero_vector_has_cosine_zero():
     assert not cos_sim(np.zeros(7), B).any()
     assert not pairwise_cos_sim(np.zeros(7), B).any()
@@ -95,16 +107,29 @@ def test_names_give_the_functions():
     assert similarity_function("dot") is dot_score
     assert pairwise_similarity_function("dot") is pairwise_dot_score
     for function in (similarity_function, pairwise_similarity_function):
-        with pytest.raises(
-            ValueError, match="similarity is 'jaccard', expected one of cosine, dot"
-        ):
-            function("jaccard")
+        for name in ("jaccard", ["cosine"], None):
+            reason = re.escape(f"similarity is {name!r}, expected one of cosine, dot")
+            with pytest.raises(ValueError, match=reason):
+                function(name)
 
 
-@pytest.mark.parametrize("b", [B[:, :6], B[None], 3.0])
-def test_other_shapes_are_refused(b):
-    with pytest.raises(ValueError, match=r"have shapes \(5, 7\) and .*, expected"):
+@pytest.mark.parametrize(
+    ("b", "reason"),
+    [
+        (B[:, :6], r"have shapes \(5, 7\) and \(4, 6\), expected vectors or matrices of one width"),
+        (B[None], r"b has shape \(1, 4, 7\), but must be \(rows, dim\)"),
+        (3.0, r"b has shape \(\), but must be \(rows, dim\)"),
+    ],
+)
+def test_other_shapes_are_refused(b, reason):
+    with pytest.raises(ValueError, match=reason):
         cos_sim(A, b)
+
+
+@pytest.mark.parametrize("function", [cos_sim, pairwise_cos_sim])
+def test_texts_are_refused(function):
+    with pytest.raises(TypeError, match="a holds str, but must be vectors: encode texts first"):
+        function(["a"], ["b"])
 
 
 def test_pairwise_needs_as_many_rows():

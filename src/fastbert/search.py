@@ -16,6 +16,7 @@ from fastbert.arguments import as_texts, is_integer
 from fastbert.largest import largest
 from fastbert.progress import progress
 from fastbert.similarity import Similarity, cos_sim, dot_score, similarity_function, unit
+from fastbert.vectors import as_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,10 +64,11 @@ def semantic_search(
         For each query a list of {"corpus_id": int, "score": float}, best first.
 
     Raises:
+        TypeError: if the embeddings are no numbers.
         ValueError: if an argument is out of its range, shapes do not fit, or a score is NaN.
     """
-    queries = _rows("query_embeddings", query_embeddings)
-    corpus = _rows("corpus_embeddings", corpus_embeddings)
+    queries = as_vectors("query_embeddings", query_embeddings)
+    corpus = as_vectors("corpus_embeddings", corpus_embeddings)
     _check_counts(
         query_chunk_size=query_chunk_size, corpus_chunk_size=corpus_chunk_size, top_k=top_k
     )
@@ -167,9 +169,10 @@ def paraphrase_mining_embeddings(
         Lists [score, i, j] with i < j, best first, each pair once.
 
     Raises:
+        TypeError: if the embeddings are no numbers.
         ValueError: if an argument is out of its range, or a score is NaN.
     """
-    rows = _rows("embeddings", embeddings)
+    rows = as_vectors("embeddings", embeddings)
     _check_counts(
         query_chunk_size=query_chunk_size,
         corpus_chunk_size=corpus_chunk_size,
@@ -225,9 +228,10 @@ def community_detection(
         Lists of row numbers, longest list first; in each the centre first, then by falling cosine.
 
     Raises:
+        TypeError: if the embeddings are no numbers.
         ValueError: if an argument is out of its range, or a cosine is NaN.
     """
-    rows = unit(_rows("embeddings", embeddings))
+    rows = unit(as_vectors("embeddings", embeddings))
     _check_counts(min_community_size=min_community_size, batch_size=batch_size)
     if not isinstance(threshold, int | float | np.number) or not np.isfinite(threshold):
         raise ValueError(f"threshold is {threshold!r}, but must be a finite number")
@@ -329,15 +333,6 @@ def _pairs(ids: Ids, scores: Floats, first: int, top_k: int, count: int) -> tupl
     others &= np.cumsum(others, axis=1) <= top_k
     i, j = rows[others], ids[others]
     return np.minimum(i, j) * count + np.maximum(i, j), scores[others]
-
-
-def _rows(name: str, embeddings: ArrayLike) -> Floats:
-    rows = np.asarray(embeddings)
-    if rows.ndim == 1:
-        rows = rows[None] if len(rows) else rows.reshape(0, 0)
-    if rows.ndim != 2:
-        raise ValueError(f"{name} has shape {rows.shape}, but must be (rows, dim)")
-    return rows
 
 
 def _score(score_function: str | Similarity) -> Similarity:

@@ -1,8 +1,9 @@
 """How alike vectors are: cosine, dot product, and the negated Euclidean and Manhattan distances.
 
-Every function takes one vector (dim,) or a matrix (rows, dim) on either side. The plain form
-compares all with all and gives (rows of a, rows of b); `pairwise_` compares row with row and gives
-(rows,). Float64 input is kept, anything else is computed in and returned as float32.
+Every function takes one vector (dim,) or a matrix (rows, dim) on either side; an empty list is no
+vector. The plain form compares all with all and gives (rows of a, rows of b); `pairwise_` compares
+row with row and gives (rows,). Float64 input is kept, anything else is computed in and returned as
+float32. What is no number is a TypeError, another shape a ValueError.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastbert.vectors import as_vectors
 
 __all__ = [
     "SIMILARITIES",
@@ -136,15 +139,20 @@ _PAIRWISE: dict[str, Similarity] = {
 
 
 def _named(name: str, functions: dict[str, Similarity]) -> Similarity:
-    if name not in functions:
+    if not isinstance(name, str) or name not in functions:
         raise ValueError(f"the similarity is {name!r}, expected one of {', '.join(functions)}")
     return functions[name]
 
 
 def _operands(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
     """Both sides as matrices of one float type and one width."""
-    x, y = np.atleast_2d(np.asarray(a)), np.atleast_2d(np.asarray(b))
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+    x, y = as_vectors("a", a), as_vectors("b", b)
+    # An empty list has no width and no type of its own.
+    if x.shape == (0, 0):
+        x = y[:0]
+    if y.shape == (0, 0):
+        y = x[:0]
+    if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"the embeddings have shapes {np.shape(a)} and {np.shape(b)}, "
             "expected vectors or matrices of one width"
