@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastbert.json_files import shown
+from fastbert.vectors import as_numbers
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
@@ -50,7 +53,8 @@ class SparseVectors:
     """Vectors (rows, dimension) as compressed sparse rows.
 
     Row `i` has the `indices` and `values` from `indptr[i]` to `indptr[i + 1]`. `vectors[i]` is a
-    `SparseVector`; a slice, a list or an array of rows gives `SparseVectors`.
+    `SparseVector`; a slice, a list or an array of rows, or a bool for each row, gives
+    `SparseVectors`. Anything else, or a row that is not there, is an IndexError.
 
     Attributes:
         indptr: int64 (rows + 1,), from 0 to the number of values.
@@ -90,12 +94,16 @@ class SparseVectors:
         self, rows: int | np.integer[Any] | slice | Sequence[int] | NDArray[Any]
     ) -> SparseVector | SparseVectors:
         if isinstance(rows, int | np.integer):
-            row = range(len(self))[rows]  # counts from the end, and refuses what is not there
+            row = self._row(int(rows))
             part = slice(self.indptr[row], self.indptr[row + 1])
             return SparseVector(self.indices[part], self.values[part], self.shape[1])
-        return self._rows(
-            np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)]
-        )
+        return self._rows(np.arange(len(self))[rows if isinstance(rows, slice) else _places(rows)])
+
+    def _row(self, row: int) -> int:
+        """The same row, counted from the beginning."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"the index is {row}, but there are {len(self)} rows")
+        return row % len(self)
 
     def _rows(self, rows: NDArray[np.int64]) -> SparseVectors:
         begins, lengths = self.indptr[rows], self.active_dims[rows]
@@ -115,9 +123,10 @@ class SparseVectors:
         """The same vectors (rows, dimension) without their zeros.
 
         Raises:
-            ValueError: if `vectors` is not a matrix.
+            TypeError: if `vectors` holds anything but numbers.
+            ValueError: if it is not a matrix.
         """
-        dense = np.asarray(vectors, np.float32)
+        dense = as_numbers("vectors", vectors).astype(np.float32, copy=False)
         if dense.ndim != 2:
             raise ValueError(f"vectors has shape {dense.shape}, but must be a matrix")
         rows, indices = np.nonzero(dense)
@@ -150,6 +159,14 @@ class SparseVectors:
         from scipy.sparse import csr_array
 
         return csr_array((self.values, self.indices, self.indptr), shape=self.shape)
+
+
+def _places(rows: object) -> NDArray[Any]:
+    """A list or an array of rows as an index of NumPy's: (rows,), integer or bool."""
+    places = np.zeros(0, np.intp) if isinstance(rows, list) and not rows else np.asarray(rows)
+    if isinstance(rows, tuple) or places.ndim != 1 or places.dtype.kind not in "biu":
+        raise IndexError(f"the index is {shown(rows)}, expected a row, a slice, or a list of rows")
+    return places
 
 
 def _ends(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
