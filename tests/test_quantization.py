@@ -41,7 +41,7 @@ def test_binary_is_ubinary_minus_128():
 
 def test_ranges_come_from_the_calibration():
     vectors = np.array([[0.5], [3]], np.float32)
-    calibration = np.array([[0], [1], [0.2]], np.float32)
+    calibration = np.array([[0], [1], [0.2]] * 40, np.float32)
     assert quantize_embeddings(vectors, "uint8", None, calibration).tolist() == [[127], [255]]
 
 
@@ -58,16 +58,37 @@ def test_one_vector_needs_ranges():
         assert "quantize_embeddings(vectors, precision, ranges=...)" in str(one.value)
 
 
+@pytest.mark.parametrize(
+    ("calibration", "reason"),
+    [
+        (MANY[:1], "cannot take the int8 ranges from a single calibration embedding, expected"),
+        (MANY[0], "cannot take the int8 ranges from a single calibration embedding, expected"),
+        (MANY[:0], "cannot take the int8 ranges from no calibration embedding, expected"),
+        ([], "cannot take the int8 ranges from no calibration embedding, expected"),
+        (MANY[:, :5], r"calibration embeddings have shape \(120, 5\), expected \(rows, 13\)"),
+        (MANY[None], r"calibration_embeddings has shape \(1, 120, 13\), but must be"),
+        (np.vstack([MANY, MANY[0] * np.nan]), "calibration embeddings have nan in dimension 0"),
+    ],
+)
+def test_calibration_must_give_ranges(calibration, reason):
+    for embeddings in (MANY, MANY[0], [MANY[:50], MANY[50:]]):
+        with pytest.raises(ValueError, match=f"^{reason}"):
+            quantize_embeddings(embeddings, "int8", calibration_embeddings=calibration)
+
+
 def test_few_vectors_warn():
     for few in (MANY[:99], [MANY[:50], MANY[50:99]]):
         with pytest.warns(UserWarning, match="uint8 ranges come from only 99 embeddings") as found:
             quantize_embeddings(few, "uint8")
         assert [warning.filename for warning in found] == [__file__]
+    with pytest.warns(UserWarning, match="int8 ranges come from only 3 calibration embeddings"):
+        quantize_embeddings(MANY, "int8", calibration_embeddings=MANY[:3])
 
 
 def test_constant_dimension_is_bucket_zero():
     vectors = np.full((100, 2), 3, np.float32)
     assert not quantize_embeddings(vectors, "uint8").any()
+    assert not quantize_embeddings(vectors, "uint8", np.full((2, 2), 3)).any()
 
 
 @pytest.mark.parametrize(
@@ -77,6 +98,13 @@ def test_no_rows_give_no_rows(precision, width):
     empty = quantize_embeddings(np.zeros((0, 13), np.float32), precision)
     assert empty.shape == (0, width)
     assert empty.dtype == (np.int8 if precision in ("int8", "binary") else np.uint8)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_empty_list_gives_nothing(precision):
+    nothing = quantize_embeddings([], precision)
+    assert not nothing.size
+    assert nothing.dtype == quantize_embeddings(MANY, precision).dtype
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -103,6 +131,51 @@ def test_integers_are_refused():
         quantize_embeddings(np.zeros((2, 2), np.int8), "uint8")
 
 
-def test_ranges_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"ranges have shape \(2, 12\), expected \(2, 13\)"):
-        quantize_embeddings(MANY, "int8", np.zeros((2, 12)))
+@pytest.mark.parametrize(
+    ("embeddings", "reason"),
+    [
+        (None, "embeddings holds NoneType, but must be vectors"),
+        (["a", "b"], "embeddings holds str, but must be vectors: encode texts first"),
+    ],
+)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_is_no_vector_is_refused(embeddings, reason, precision):
+    with pytest.raises(TypeError, match=f"^{reason}"):
+        quantize_embeddings(embeddings, precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_number_is_no_vector(precision):
+    with pytest.raises(ValueError, match=r"embeddings has shape \(\), but must be \(rows, dim\)"):
+        quantize_embeddings(np.float32(3), precision)
+
+
+def test_ranges_of_more_dimensions_are_not_guessed():
+    with pytest.raises(ValueError, match=r"embeddings has shape \(1, 120, 13\), but must be"):
+        quantize_embeddings(MANY[None], "int8")
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "reason"),
+    [
+        ([0] * 12, [1] * 12, r"have shape \(2, 12\), expected \(2, 13\)"),
+        ([0] * 13, [1] * 12 + [-2], "have minimum 0.0 and maximum -2.0 in dimension 12, expected"),
+        ([np.nan] + [0] * 12, [1] * 13, "have nan in dimension 0, expected finite numbers"),
+        ([0] * 13, [1, np.inf] + [1] * 11, "have inf in dimension 1, expected finite numbers"),
+    ],
+)
+def test_other_ranges_are_refused(minimum, maximum, reason):
+    for embeddings in (MANY, [MANY, MANY]):
+        with pytest.raises(ValueError, match=f"^ranges {reason}"):
+            quantize_embeddings(embeddings, "int8", [minimum, maximum])
+
+
+@pytest.mark.parametrize("ranges", [None, [[-9] * 13, [9] * 13]])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_embeddings_must_be_finite(ranges, number):
+    vectors = MANY.copy()
+    vectors[7, 3] = number
+    for embeddings in (vectors, [vectors[:5], vectors[5:]]):
+        reason = f"^embeddings have {number} in dimension 3, expected finite numbers"
+        with pytest.raises(ValueError, match=reason):
+            quantize_embeddings(embeddings, "int8", ranges)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from fastbert.callers import callers_level
+from fastbert.vectors import as_numbers, as_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,27 +68,40 @@ def quantize_embeddings(
         kinds; a list of them for a list of matrices.
 
     Raises:
-        ValueError: for an unknown precision, ranges of another shape, or when the ranges would have
+        ValueError: for an unknown precision; for int8 and uint8 also if an array has another shape,
+            holds NaN or an infinity, if a minimum is above its maximum, or if the ranges would have
             to come from a single vector.
-        TypeError: if `embeddings` are not floats.
+        TypeError: if `embeddings` are not floats, or the ranges would not come from numbers.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
-    if not isinstance(embeddings, np.ndarray):
-        if len(embeddings) and all(np.ndim(matrix) == 2 for matrix in embeddings):
-            return _quantize_matrices(embeddings, precision, ranges, calibration_embeddings)
-        embeddings = np.asarray(embeddings, None if len(embeddings) else np.float32)
-    if embeddings.dtype.kind != "f":
-        raise TypeError(f"embeddings have dtype {embeddings.dtype}, expected floats")
+    if _are_matrices(embeddings):
+        return _quantize_matrices(embeddings, precision, ranges, calibration_embeddings)
+    vectors = _floats(embeddings)
     if precision == "float32":
-        return embeddings.astype(np.float32)
+        return vectors.astype(np.float32)
     if precision in ("binary", "ubinary"):
-        return _binary(embeddings, precision)
-    if embeddings.ndim == 2 and not len(embeddings):  # no row to take ranges from, and none needed
-        return np.zeros(embeddings.shape, precision)
+        return _binary(vectors, precision)
+    if not vectors.size:  # no row to take ranges from, and none needed
+        return np.zeros(vectors.shape, precision)
     if ranges is None:
-        ranges = _ranges(embeddings, precision, calibration_embeddings)
-    return _bytes(embeddings, precision, np.asarray(ranges, np.float32))
+        ranges = _ranges(vectors, precision, calibration_embeddings)
+    return _bytes(vectors, precision, ranges)
+
+
+def _are_matrices(embeddings: object) -> bool:
+    if isinstance(embeddings, np.ndarray) or not isinstance(embeddings, Collection):
+        return False
+    return len(embeddings) > 0 and all(np.ndim(matrix) == 2 for matrix in embeddings)
+
+
+def _floats(embeddings: object) -> NDArray[Any]:
+    vectors = as_numbers("embeddings", embeddings)
+    if not vectors.ndim:
+        raise ValueError("embeddings has shape (), but must be (rows, dim) or (dim,)")
+    if vectors.dtype.kind != "f":
+        raise TypeError(f"embeddings have dtype {vectors.dtype}, expected floats")
+    return vectors
 
 
 def _binary(embeddings: NDArray[Any], precision: Precision) -> NDArray[Any]:
@@ -95,51 +110,81 @@ def _binary(embeddings: NDArray[Any], precision: Precision) -> NDArray[Any]:
     return packed if precision == "ubinary" else (packed ^ np.uint8(0x80)).view(np.int8)
 
 
-def _bytes(
-    embeddings: NDArray[Any], precision: Precision, ranges: NDArray[np.float32]
-) -> NDArray[Any]:
-    if ranges.shape != (2, embeddings.shape[-1]):
-        raise ValueError(
-            f"ranges have shape {ranges.shape}, expected (2, {embeddings.shape[-1]}): "
-            "minimum and maximum of each dimension"
-        )
-    minimum, maximum = ranges
+def _bytes(embeddings: NDArray[Any], precision: Precision, ranges: ArrayLike) -> NDArray[Any]:
+    minimum, maximum = _checked_ranges(ranges, embeddings.shape[-1])
+    _check_finite("embeddings", embeddings)
     step = (maximum - minimum) / _BUCKETS
     step = np.where(step == 0, 1, step)  # a constant dimension is all bucket 0
     buckets: NDArray[Any] = np.clip(np.floor((embeddings - minimum) / step), 0, _BUCKETS)
     return buckets.astype(np.uint8) if precision == "uint8" else (buckets - 128).astype(np.int8)
 
 
+def _checked_ranges(ranges: ArrayLike, dimension: int) -> NDArray[np.float32]:
+    limits = as_numbers("ranges", ranges).astype(np.float32)
+    if limits.shape != (2, dimension):
+        raise ValueError(
+            f"ranges have shape {limits.shape}, expected (2, {dimension}): "
+            "minimum and maximum of each dimension"
+        )
+    _check_finite("ranges", limits)
+    swapped = np.flatnonzero(limits[0] > limits[1])
+    if len(swapped):
+        minimum, maximum = limits[:, swapped[0]]
+        raise ValueError(
+            f"ranges have minimum {minimum} and maximum {maximum} in dimension {swapped[0]}, "
+            "expected the minimum first"
+        )
+    return limits
+
+
+def _check_finite(name: str, rows: NDArray[Any]) -> None:
+    """ValueError unless all of `rows` (..., dim) is finite."""
+    finite = np.isfinite(rows)
+    if not finite.all():
+        place = tuple(np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{name} have {rows[place]} in dimension {place[-1]}, expected finite numbers"
+        )
+
+
 def _ranges(
     embeddings: NDArray[Any], precision: Precision, calibration_embeddings: ArrayLike | None
 ) -> NDArray[Any]:
-    if calibration_embeddings is not None:
-        source = np.asarray(calibration_embeddings)
-    elif embeddings.ndim == 1 or len(embeddings) == 1:
-        raise ValueError(
-            f"cannot take the {precision} ranges from a single embedding, "
-            "expected ranges=, calibration_embeddings= or more embeddings: encode without "
-            "precision and call quantize_embeddings(vectors, precision, ranges=...)"
-        )
+    """Minimum and maximum of each dimension: (2, dim)."""
+    if calibration_embeddings is None:
+        source, what = as_vectors("embeddings", embeddings), "embedding"
+        otherwise = "quantize_embeddings(vectors, precision, ranges=...)"
     else:
-        source = embeddings
-        if len(source) < _FEW_ROWS:
-            warnings.warn(
-                f"the {precision} ranges come from only {len(source)} embeddings and depend on "
-                "them; pass ranges= or calibration_embeddings= to make them stable",
-                stacklevel=callers_level(),
-            )
-    return np.stack((source.min(axis=0), source.max(axis=0)))
+        source = as_vectors("calibration_embeddings", calibration_embeddings)
+        what, otherwise = "calibration embedding", "ranges="
+    if len(source) < 2:
+        raise ValueError(
+            f"cannot take the {precision} ranges from {'a single' if len(source) else 'no'} "
+            f"{what}, expected more {what}s, or {otherwise}"
+        )
+    if source.shape[1] != embeddings.shape[-1]:
+        raise ValueError(
+            f"{what}s have shape {source.shape}, expected (rows, {embeddings.shape[-1]})"
+        )
+    limits = np.stack((source.min(axis=0), source.max(axis=0)))
+    _check_finite(f"{what}s", limits)  # a minimum keeps NaN
+    if len(source) < _FEW_ROWS:
+        warnings.warn(
+            f"the {precision} ranges come from only {len(source)} {what}s and depend on them; "
+            f"more {what}s, or {otherwise}, make them stable",
+            stacklevel=callers_level(),
+        )
+    return limits
 
 
 def _quantize_matrices(
-    matrices: Sequence[NDArray[Any]],
+    matrices: Collection[NDArray[Any]],
     precision: Precision,
     ranges: ArrayLike | None,
     calibration_embeddings: ArrayLike | None,
 ) -> list[NDArray[Any]]:
     if precision in ("int8", "uint8") and ranges is None:
-        rows = np.concatenate([np.asarray(matrix) for matrix in matrices])
-        if len(rows):
+        rows = np.concatenate([_floats(matrix) for matrix in matrices])
+        if rows.size:
             ranges = _ranges(rows, precision, calibration_embeddings)
-    return [quantize_embeddings(np.asarray(matrix), precision, ranges) for matrix in matrices]
+    return [quantize_embeddings(matrix, precision, ranges) for matrix in matrices]
