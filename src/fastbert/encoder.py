@@ -14,13 +14,13 @@ from fastbert._native import _core
 from fastbert.arguments import check_choice, check_positive, check_threads, is_integer
 from fastbert.attributes import PositiveOrNone, Threads
 from fastbert.batches import TOKENS_AT_ONCE
-from fastbert.errors import ConfigError, ModelNotFoundError
+from fastbert.errors import ModelNotFoundError
 from fastbert.length_limit import LengthLimit, stated_limit
 from fastbert.loading import ModelFiles, compute_types
 from fastbert.mapped_weights import MappedWeights
 from fastbert.overflow import Overflow
 from fastbert.progress import logs_info
-from fastbert.prompts import choose_prompt, named_prompt
+from fastbert.prompts import checked_prompts, choose_prompt, with_task_prompt
 from fastbert.quantization import PRECISIONS, quantize_embeddings
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ OnOverflow = Literal["truncate", "error", "window"]
 COMPUTE_TYPES = compute_types()
 _OUTPUT_VALUES = ("sentence_embedding", "token_embeddings", None)
 _OVERFLOWS = ("truncate", "error", "window")
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 # The options of a usual call, in the order in which `encode` looks at them; layers and pooling are
 # looked at by themselves, for an array cannot be compared.
@@ -125,6 +124,7 @@ class Encoder:
     ) -> None:
         """Load a model directory; the arguments are those of `fastbert.load`."""
         check_choice("compute_type", compute_type, COMPUTE_TYPES)
+        given = checked_prompts(prompts)
         if similarity_fn_name is not None:
             from fastbert.similarity import SIMILARITIES
 
@@ -136,15 +136,14 @@ class Encoder:
         files = ModelFiles(self.directory)
         self._modules, self.config, self.tokenizer = files.modules, files.config, files.tokenizer
         self._full_dimension = self._modules.output_size(self.config.hidden_size)
-        self._check_vocabulary()
+        check_vocabulary(self.tokenizer, self.config.vocab_size, self._modules.transformer)
         if max_seq_length is None:
             stated = self._modules.max_seq_length or self.tokenizer.max_length
             max_seq_length = stated_limit(self, self.directory, stated)
         self.max_seq_length = max_seq_length
-        self.prompts = {"query": "", "document": "", **self._modules.prompts, **(prompts or {})}
+        self.prompts = {"query": "", "document": "", **self._modules.prompts, **given}
         self.default_prompt_name = default_prompt_name or self._modules.default_prompt_name
-        if self.default_prompt_name is not None:
-            named_prompt(self.prompts, self.default_prompt_name)
+        self._prompt(None, None)
         self.similarity_fn_name = similarity_fn_name or self._modules.similarity
         self._native = files.native_encoder(compute_type, threads or 0)
         self._mapped = MappedWeights(self._native.packed, in_file=files.maps_packed)
@@ -370,9 +369,7 @@ class Encoder:
     ) -> OutputArray | OutputList: ...
     def encode_query(self, texts: str | Sequence[str], **options: Any) -> Any:
         """`encode` with the prompt "query", unless `prompt` or `prompt_name` says otherwise."""
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            options["prompt_name"] = "query"
-        return self.encode(texts, **options)
+        return self.encode(texts, **with_task_prompt(options, self.prompts, "query"))
 
     @overload
     def encode_document(
@@ -384,10 +381,7 @@ class Encoder:
     ) -> OutputArray | OutputList: ...
     def encode_document(self, texts: str | Sequence[str], **options: Any) -> Any:
         """`encode` with the prompt "document", or else "passage" or "corpus"."""
-        if options.get("prompt_name") is None and options.get("prompt") is None:
-            named = [name for name in _DOCUMENT_PROMPTS if self.prompts.get(name)]
-            options["prompt_name"] = named[0] if named else "document"
-        return self.encode(texts, **options)
+        return self.encode(texts, **with_task_prompt(options, self.prompts, "document"))
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> OutputArray:
         """How alike every vector of `a` is to every vector of `b`, by `similarity_fn_name`.
@@ -416,13 +410,6 @@ class Encoder:
         return pairwise_similarity_function(self.similarity_fn_name)(a, b)
 
     # --- loading ---
-
-    def _check_vocabulary(self) -> None:
-        if self.tokenizer.max_id >= self.config.vocab_size:
-            raise ConfigError(
-                f"{self._modules.transformer}: the tokenizer has ids up to "
-                f"{self.tokenizer.max_id}, but config.json says vocab_size {self.config.vocab_size}"
-            )
 
     # --- prompts ---
 
