@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import fastbert
-from fastbert import cli, quantization
+from fastbert import cli, cli_options, quantization
 from fastbert._native import _core
+from fastbert.default_model import DEFAULT_MODEL
 from fastbert.encoder import OnOverflow
 
 
@@ -127,6 +128,42 @@ def test_options_reach_the_encoder(run, encoder):
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("encode hello --truncate-dim 2 -- -b", {"texts": ["hello", "-b"], "truncate_dim": 2}),
+        ("encode a --threads 1 b --normalize c", {"texts": ["a", "b", "c"], "threads": 1}),
+        ("encode -- -- --input -1", {"texts": ["--", "--input", "-1"], "input": None}),
+        ("encode --", {"texts": []}),
+        ("encode -", {"texts": ["-"]}),
+        ("similarity a b --threads 1 c", {"a": "a", "b": ["b", "c"], "threads": 1}),
+        ("similarity --threads 1 -- -a -- -c", {"a": "-a", "b": ["--", "-c"], "threads": 1}),
+        ("zero-shot M --labels a,b -- -hello", {"model": "M", "texts": ["-hello"]}),
+        ("classify M --pair x y -- hi -o", {"pair": ["x", "y"], "texts": ["hi", "-o"]}),
+        ("classify --pair x y -- M hi", {"model": "M", "pair": ["x", "y"], "texts": ["hi"]}),
+        ("rerank M --top-k 1 q --json d e", {"model": "M", "query": "q", "texts": ["d", "e"]}),
+        ("ner --json M a --threads 1 b", {"model": "M", "texts": ["a", "b"]}),
+        ("fill-mask M --json -- -a", {"model": "M", "texts": ["-a"]}),
+        ("bench --threads 1 M", {"model": "M", "threads": 1}),
+        ("bench --threads 1", {"model": DEFAULT_MODEL}),
+    ],
+)
+def test_texts_stand_anywhere_and_are_all_that_is_behind_two_dashes(arguments, expected):
+    found = vars(cli._parse(arguments.split()))
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("arguments", ["encode a --colour", "info -- --x", "pull m -- --x"])
+def test_arguments_that_no_command_knows_are_refused(run, capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        run(*arguments.split())
+    shown = capsys.readouterr().err
+    name, *_, last = arguments.split()
+    assert shown.startswith(f"usage: fastbert {name} ")
+    assert f"fastbert {name}: error: unrecognized arguments: " in shown
+    assert shown.endswith(f"{last}\n")
+
+
 def test_integer_vectors_are_printed_as_integers(run, encoder, monkeypatch):
     monkeypatch.setattr(encoder, "encode", lambda *_, **__: np.array([[-128, 127]], np.int8))
     assert '"embedding": [-128,127]' in run("encode", "a", "--precision", "int8").out
@@ -176,13 +213,13 @@ def test_output_is_utf8_whatever_the_locale():
 def test_choices_are_those_of_the_library():
     assert cli._PRECISIONS == quantization.PRECISIONS
     assert get_args(OnOverflow) == cli._OVERFLOWS
-    assert list(cli._COMPUTE_TYPES) == _core.compute_types()
+    assert list(cli_options.COMPUTE_TYPES) == _core.compute_types()
 
 
 def test_help_imports_nothing_heavy():
     script = (
         "import sys, fastbert.cli\n"
-        "fastbert.cli._parser().format_help()\n"
+        "fastbert.cli._parsers()[0].format_help()\n"
         "sys.exit(repr({'numpy', 'fastbert._core', 'fastbert._wordpiece'} & set(sys.modules)))\n"
     )
     result = subprocess.run(

@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastbert.cli_bench import add_bench
 from fastbert.cli_files import csv_lines, json_lines, open_output, read_texts, write_npy
+from fastbert.cli_options import add_computing, add_on_overflow, add_texts
 from fastbert.cli_tasks import add_tasks
 from fastbert.default_model import DEFAULT_MODEL
 
@@ -25,8 +26,11 @@ __all__ = ["main"]
 _FORMATS = ("jsonl", "csv", "npy")
 # Not imported from their modules, because those import NumPy and the compiled part.
 _PRECISIONS = ("float32", "int8", "uint8", "binary", "ubinary")
-_COMPUTE_TYPES = ("float32", "bfloat16", "int8")
 _OVERFLOWS = ("truncate", "error", "window")
+
+# Put before words behind `--`, so that argparse takes none for an option or for another `--`, which
+# Python 3.11 would drop. No argument of a program has this character.
+_PLAIN = "\0"
 
 _USAGE_ERROR = 2
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -55,19 +59,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments, with texts wherever they stand.
-
-    argparse gives texts that may be missing nothing as soon as it meets an option behind what comes
-    before them, and then does not know what to do with those that follow.
-    """
-    parser = _parser()
-    arguments, left = parser.parse_known_args(argv)
+    """The arguments; texts may stand between options, and all that is behind `--` is text."""
+    parser, commands = _parsers()
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = commands.get(words[0]) if words else None
+    if command is None:  # --help, --version, or a mistake
+        return parser.parse_args(words)
+    if "--" in words:
+        behind = words.index("--") + 1
+        words[behind:] = [_PLAIN + word for word in words[behind:]]
+    arguments, left = command.parse_known_intermixed_args(words[1:])
     if left:
-        unknown = [text for text in left if text.startswith("-") and text != "-"]
-        if unknown or not isinstance(getattr(arguments, "texts", None), list):
-            parser.error(f"unrecognized arguments: {' '.join(left)}")
-        arguments.texts += left
+        command.error(f"unrecognized arguments: {' '.join(map(_as_given, left))}")
+    for name, value in vars(arguments).items():
+        setattr(arguments, name, _as_given(value))
     return arguments
+
+
+def _as_given(value: Any) -> Any:  # noqa: ANN401 (whatever an argument may be)
+    if isinstance(value, list):
+        return [_as_given(each) for each in value]
+    return value.removeprefix(_PLAIN) if isinstance(value, str) else value
 
 
 def _show_warning(  # noqa: PLR0917 (the signature of warnings.showwarning)
@@ -82,7 +94,8 @@ def _show_warning(  # noqa: PLR0917 (the signature of warnings.showwarning)
     print(f"fastbert: warning: {message}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the whole, and that of each command."""
     parser = argparse.ArgumentParser(
         prog="fastbert", description="Run BERT on a CPU: text in, vectors out."
     )
@@ -90,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_encode(commands.add_parser("encode", help="print or save the vectors of texts"))
     _add_similarity(commands.add_parser("similarity", help="compare a text with others"))
-    add_tasks(commands, _COMPUTE_TYPES)
+    add_tasks(commands)
     add_bench(commands.add_parser("bench", help="measure how fast this machine is, and why"))
     info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
     info.set_defaults(command=_info)
@@ -98,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     pull.add_argument("model", metavar="MODEL", nargs="?", default=DEFAULT_MODEL)
     pull.add_argument("--revision", help="branch, tag or commit on the hub")
     pull.set_defaults(command=_pull)
-    return parser
+    return parser, commands.choices
 
 
 class _Version(argparse.Action):
@@ -114,28 +127,16 @@ class _Version(argparse.Action):
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="directory or name (%(default)s)")
-    parser.add_argument(
-        "--compute-type",
-        choices=_COMPUTE_TYPES,
-        default="float32",
-        help="what to compute with: smaller is faster and less exact (%(default)s)",
-    )
+    add_computing(parser)
     parser.add_argument("--batch-size", type=int, metavar="N", help="texts per batch")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads (all that are allowed)")
     parser.add_argument("--prompt-name", metavar="NAME", help="a prompt of the model, put in front")
     parser.add_argument("--prompt", metavar="TEXT", help="a text put in front of every text")
-    parser.add_argument(
-        "--on-overflow",
-        choices=_OVERFLOWS,
-        default="truncate",
-        help="what to do with texts that are too long for the model (%(default)s)",
-    )
+    add_on_overflow(parser, *_OVERFLOWS)
 
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
     parser.description = "Vectors of the texts given, else of each line of a file or of stdin."
-    parser.add_argument("texts", metavar="TEXT", nargs="*")
-    parser.add_argument("-i", "--input", metavar="FILE", help="one text a line, UTF-8; - is stdin")
+    add_texts(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (stdout)")
     parser.add_argument(
         "--format", choices=_FORMATS, help="of the output (by the file's suffix, else jsonl)"

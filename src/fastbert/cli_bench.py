@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastbert.cli_options import add_threads
 from fastbert.default_model import DEFAULT_MODEL
 from fastbert.progress import progress
 
@@ -34,7 +35,8 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         nargs="?",
         default=DEFAULT_MODEL,
-        help="directory or name (%(default)s)",
+        # Its own name: Python 3.11 does not know the default of what may stand between options.
+        help=f"directory or name ({DEFAULT_MODEL})",
     )
     parser.add_argument(
         "--compute-type", metavar="TYPE,...", help="what to compute with (all there are)"
@@ -47,7 +49,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-sizes", metavar="N,...", default=_BATCH_SIZES, help="texts per call (%(default)s)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads (all that are allowed)")
+    add_threads(parser)
     parser.add_argument(
         "--seconds",
         type=float,

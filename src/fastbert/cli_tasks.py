@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from fastbert.cli_files import open_output, read_texts
+from fastbert.cli_options import add_computing, add_texts
 
 __all__ = ["add_tasks"]
 
@@ -39,9 +40,7 @@ class _Command(NamedTuple):
     lines: Callable[[dict[str, Any]], Iterable[str]]
 
 
-def add_tasks(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], compute_types: Sequence[str]
-) -> None:
+def add_tasks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands of all tasks."""
     for command in _COMMANDS:
         parser = commands.add_parser(command.name, help=command.help)
@@ -49,15 +48,7 @@ def add_tasks(
         parser.add_argument("model", metavar="MODEL", help="directory or name")
         command.add(parser)
         parser.add_argument("--json", action="store_true", help="print JSON, an object per line")
-        parser.add_argument(
-            "--compute-type",
-            choices=compute_types,
-            default="float32",
-            help="what to compute with (%(default)s)",
-        )
-        parser.add_argument(
-            "--threads", type=int, metavar="N", help="threads (all that are allowed)"
-        )
+        add_computing(parser)
         parser.set_defaults(command=_run, task_command=command)
 
 
@@ -88,11 +79,6 @@ def _row(score: float, *columns: object) -> str:
     return "\t".join([f"{score:.4f}", *(" ".join(str(column).split()) for column in columns)])
 
 
-def _add_texts(parser: argparse.ArgumentParser, metavar: str = "TEXT") -> None:
-    parser.add_argument("texts", metavar=metavar, nargs="*")
-    parser.add_argument("-i", "--input", metavar="FILE", help="one text a line, UTF-8; - is stdin")
-
-
 def _add_top_k(parser: argparse.ArgumentParser, count: int | None, what: str) -> None:
     usual = "all" if count is None else count
     parser.add_argument(
@@ -101,7 +87,7 @@ def _add_top_k(parser: argparse.ArgumentParser, count: int | None, what: str) ->
 
 
 def _add_classify(parser: argparse.ArgumentParser) -> None:
-    _add_texts(parser)
+    add_texts(parser)
     _add_top_k(parser, 1, "labels for each text")
     parser.add_argument(
         "--pair", metavar="TEXT", nargs="+", help="the second text of each pair, in their order"
@@ -130,7 +116,7 @@ def _classify_lines(record: dict[str, Any]) -> Iterator[str]:
 
 def _add_rerank(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY")
-    _add_texts(parser, "DOCUMENT")
+    add_texts(parser, "DOCUMENT")
     _add_top_k(parser, None, "documents")
 
 
@@ -147,7 +133,7 @@ def _rerank_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
-    _add_texts(parser)
+    add_texts(parser)
     parser.add_argument("--labels", metavar="LABEL,...", required=True, help="the classes")
     parser.add_argument(
         "--template",
@@ -174,7 +160,7 @@ def _zero_shot_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_fill_mask(parser: argparse.ArgumentParser) -> None:
-    _add_texts(parser)
+    add_texts(parser)
     _add_top_k(parser, 5, "tokens for each mask")
 
 
@@ -192,7 +178,7 @@ def _fill_mask_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_ner(parser: argparse.ArgumentParser) -> None:
-    _add_texts(parser)
+    add_texts(parser)
     parser.add_argument(
         "--aggregation",
         choices=_AGGREGATIONS,
