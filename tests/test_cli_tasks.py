@@ -14,7 +14,9 @@ from fastbert import cli, cli_tasks
 from fastbert.tasks import TASKS
 from fastbert.tasks.cross_encoder import CrossEncoder
 from fastbert.tasks.entities import STRATEGIES
+from fastbert.tasks.model import OVERFLOWS
 from fastbert.tasks.text_classifier import TextClassifier
+from fastbert.tasks.token_classifier import TokenClassifier
 from fastbert.tasks.zero_shot_classifier import ZeroShotClassifier
 
 TEXTS = ["the cat runs", "忘记密码怎么办"]
@@ -98,8 +100,9 @@ def test_unknown_options_are_refused(run, directory):
         run("classify", directory, "hello", "--colour")
 
 
-def test_strategies_are_those_of_the_task():
+def test_choices_are_those_of_the_tasks():
     assert set(cli_tasks._AGGREGATIONS) == set(STRATEGIES)
+    assert cli_tasks._OVERFLOWS == OVERFLOWS
 
 
 def test_classify_takes_pairs(run, directory):
@@ -157,7 +160,8 @@ def test_fill_mask_calls_the_model(run, replaced):
     assert (result.code, result.out) == (0, "0.5000\tcapital\tthe capital\n" * 3)
     options = {"compute_type": "int8", "threads": 3}
     assert seen.loaded == (("some/model", "fill-mask"), options)
-    assert seen.called == ((["one [MASK]", "[MASK] [MASK]"],), {"top_k": 1})
+    options = {"top_k": 1, "on_overflow": "truncate"}
+    assert seen.called == ((["one [MASK]", "[MASK] [MASK]"],), options)
     records = json_lines(run("fill-mask", *arguments, "--json"))
     assert records[0] == {"text": "one [MASK]", "fillings": [FILLING]}
 
@@ -168,9 +172,45 @@ def test_ner_calls_the_model(run, replaced):
     result = run("ner", "some/model", "a\tb", "nobody", "--aggregation", "first")
     assert (result.code, result.out) == (0, "0.5000\tPER\ta b\t0\t3\n")
     assert seen.loaded[0] == ("some/model", "token-classification")
-    assert seen.called == ((["a\tb", "nobody"],), {"aggregation_strategy": "first"})
+    options = {"aggregation_strategy": "first", "stride": None, "on_overflow": "truncate"}
+    assert seen.called == ((["a\tb", "nobody"],), options)
     records = json_lines(run("ner", "some/model", "a\tb", "nobody", "--json"))
     assert records == [{"text": "a\tb", "entities": [entity]}, {"text": "nobody", "entities": []}]
+
+
+@pytest.mark.filterwarnings("always:.*the rest of it is ignored")
+@pytest.mark.parametrize(
+    ("command", "head", "arguments"),
+    [
+        ("classify", "sequence_classification", []),
+        ("zero-shot", "sequence_classification", ["--labels", "x"]),
+        ("rerank", "sequence_classification", ["hello"]),
+        ("ner", "token_classification", []),
+        ("fill-mask", "masked_lm", []),
+    ],
+)
+def test_long_texts_are_cut_or_refused(run, tmp_path, command, head, arguments):
+    labels = ["entailment"] if head.endswith("classification") else None
+    write_model(tmp_path, head=head, labels=labels)
+    given = [command, tmp_path, *arguments, "the [MASK] " + "cat " * 99]
+    cut = run(*given)
+    assert (cut.code, cut.err.count("the rest of it is ignored")) == (0, 1)
+    refused = run(*given, "--on-overflow", "error")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("fastbert: error: ")
+    assert "tokens, but max_length is 64\n" in refused.err
+
+
+def test_ner_reads_long_texts_in_windows(run, tmp_path):
+    write_model(tmp_path, head="token_classification", labels=["x"])
+    text = "the cat " * 60
+    result = run("ner", tmp_path, text, "--stride", "8", "--json", "--on-overflow", "error")
+    expected = TokenClassifier(tmp_path)(text, aggregation_strategy="simple", stride=8)
+    (found,) = json_lines(result)
+    assert found["entities"] == json.loads(json.dumps(expected, default=float))
+    assert found["entities"][-1]["end"] == len(text) - 1
+    refused = run("ner", tmp_path, text, "--stride", "99")
+    assert refused.err == "fastbert: error: stride is 99, but windows of this model take 0 to 61\n"
 
 
 @pytest.mark.parametrize("several", [True, False])

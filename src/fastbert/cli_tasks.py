@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from fastbert.cli_files import open_output, read_texts
-from fastbert.cli_options import add_computing, add_texts
+from fastbert.cli_options import add_computing, add_on_overflow, add_texts
 
 __all__ = ["add_tasks"]
 
+_OVERFLOWS = ("truncate", "error")
 _AGGREGATIONS = ("none", "simple", "first", "average", "max")
 _STRATEGY = "simple"
 
@@ -79,6 +80,11 @@ def _row(score: float, *columns: object) -> str:
     return "\t".join([f"{score:.4f}", *(" ".join(str(column).split()) for column in columns)])
 
 
+def _add_texts(parser: argparse.ArgumentParser, metavar: str = "TEXT") -> None:
+    add_texts(parser, metavar)
+    add_on_overflow(parser, *_OVERFLOWS)
+
+
 def _add_top_k(parser: argparse.ArgumentParser, count: int | None, what: str) -> None:
     usual = "all" if count is None else count
     parser.add_argument(
@@ -87,7 +93,7 @@ def _add_top_k(parser: argparse.ArgumentParser, count: int | None, what: str) ->
 
 
 def _add_classify(parser: argparse.ArgumentParser) -> None:
-    add_texts(parser)
+    _add_texts(parser)
     _add_top_k(parser, 1, "labels for each text")
     parser.add_argument(
         "--pair", metavar="TEXT", nargs="+", help="the second text of each pair, in their order"
@@ -104,7 +110,8 @@ def _classify(model: Any, arguments: argparse.Namespace) -> Iterator[dict[str, A
             {"text": text, "text_pair": pair}
             for text, pair in zip(texts, arguments.pair, strict=True)
         ]
-    for given, labels in zip(inputs, model(inputs, top_k=arguments.top_k), strict=True):
+    found = model(inputs, top_k=arguments.top_k, on_overflow=arguments.on_overflow)
+    for given, labels in zip(inputs, found, strict=True):
         yield {**given, "labels": labels}
 
 
@@ -116,14 +123,18 @@ def _classify_lines(record: dict[str, Any]) -> Iterator[str]:
 
 def _add_rerank(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY")
-    add_texts(parser, "DOCUMENT")
+    _add_texts(parser, "DOCUMENT")
     _add_top_k(parser, None, "documents")
 
 
 def _rerank(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:  # noqa: ANN401
     documents = read_texts(arguments)
     ranked: list[dict[str, Any]] = model.rank(
-        arguments.query, documents, top_k=arguments.top_k, return_documents=True
+        arguments.query,
+        documents,
+        top_k=arguments.top_k,
+        return_documents=True,
+        on_overflow=arguments.on_overflow,
     )
     return ranked
 
@@ -133,7 +144,7 @@ def _rerank_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
-    add_texts(parser)
+    _add_texts(parser)
     parser.add_argument("--labels", metavar="LABEL,...", required=True, help="the classes")
     parser.add_argument(
         "--template",
@@ -150,6 +161,7 @@ def _zero_shot(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, 
         arguments.labels,
         hypothesis_template=arguments.template,
         multi_label=arguments.multi_label,
+        on_overflow=arguments.on_overflow,
     )
     return results
 
@@ -160,13 +172,14 @@ def _zero_shot_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_fill_mask(parser: argparse.ArgumentParser) -> None:
-    add_texts(parser)
+    _add_texts(parser)
     _add_top_k(parser, 5, "tokens for each mask")
 
 
 def _fill_mask(model: Any, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:  # noqa: ANN401
     texts = read_texts(arguments)
-    for text, fillings in zip(texts, model(texts, top_k=arguments.top_k), strict=True):
+    found = model(texts, top_k=arguments.top_k, on_overflow=arguments.on_overflow)
+    for text, fillings in zip(texts, found, strict=True):
         yield {"text": text, "fillings": fillings}
 
 
@@ -178,18 +191,29 @@ def _fill_mask_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_ner(parser: argparse.ArgumentParser) -> None:
-    add_texts(parser)
+    _add_texts(parser)
     parser.add_argument(
         "--aggregation",
         choices=_AGGREGATIONS,
         default=_STRATEGY,
         help="how tokens become entities (%(default)s)",
     )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="read long texts to their end, in windows that share N tokens",
+    )
 
 
 def _ner(model: Any, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:  # noqa: ANN401
     texts = read_texts(arguments)
-    found = model(texts, aggregation_strategy=arguments.aggregation)
+    found = model(
+        texts,
+        aggregation_strategy=arguments.aggregation,
+        stride=arguments.stride,
+        on_overflow=arguments.on_overflow,
+    )
     for text, entities in zip(texts, found, strict=True):
         yield {"text": text, "entities": entities}
 
