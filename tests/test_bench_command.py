@@ -170,8 +170,10 @@ def test_json_has_everything(run, tmp_path):
         (["--threads", "0"], "threads is 0, but must be a positive integer or None"),
         (["--seconds", "0"], "--seconds is 0.0, but must be positive"),
         (["--seconds", "nan"], "--seconds is nan, but must be positive"),
-        (["--json", "no/where/x.json"], "cannot write no/where/x.json: its directory does not"),
-        (["--plot", "no/where/x.png"], "cannot write no/where/x.png: its directory does not"),
+        (["--json", "no/where/x.json"], "cannot write 'no/where/x.json': its directory does not"),
+        (["--plot", "no/where/x.png"], "cannot write 'no/where/x.png': its directory does not"),
+        (["--json", "/etc"], "cannot write '/etc': expected the name of a file"),
+        (["--json", ""], "cannot write '': expected the name of a file"),
     ],
 )
 def test_bad_options_are_one_line_and_code_2(run, arguments, reason):

@@ -272,16 +272,57 @@ def test_similarity_takes_a_compute_type(run, encoder):
         (["encode", "a", "-o", "x.parquet"], "format of x.parquet is unknown, expected --format"),
         (["encode", "a", "--format", "npy"], "npy needs -o FILE"),
         (["encode", "a", "-o", "no/where/x.npy"], "its directory does not exist"),
+        (["encode", "a", "-o", "/etc", "--format", "npy"], "cannot write '/etc': expected the"),
+        (["encode", "a", "-o", "new/", "--format", "csv"], "cannot write 'new/': expected the"),
+        (["encode", "a", "-o", ""], "cannot write '': expected the name of a file"),
         (["encode", "--input", "no/where"], "No such file"),
         (["pull", "no such model"], "model is 'no such model', expected"),
     ],
 )
-def test_bad_input_is_one_line_and_code_2(run, arguments, reason):
+def test_bad_input_is_one_line_and_code_2_before_any_work(run, encoder, arguments, reason):
     result = run(*arguments)
-    assert (result.code, result.out) == (2, "")
+    assert (result.code, result.out, encoder.loads) == (2, "", [])
     assert result.err.startswith("fastbert: error: ")
     assert reason in result.err
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_output_that_is_not_ours_to_write_is_refused(run, encoder, monkeypatch, tmp_path, exists):
+    file = tmp_path / "out.npy"
+    if exists:
+        file.write_text("kept", encoding="utf-8")
+    refused = os.fspath(file if exists else tmp_path)
+    # Asked of us because nothing is refused to the superuser.
+    monkeypatch.setattr(os, "access", lambda path, mode: os.fspath(path) != refused)
+    result = run("encode", "a", "-o", file)
+    what = "it" if exists else "its directory"
+    expected = f"fastbert: error: cannot write {os.fspath(file)!r}: {what} is not writable\n"
+    assert (result.code, result.err, encoder.loads) == (2, expected, [])
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["kept"] * exists
+
+
+def test_output_is_untouched_until_there_is_something_to_write(run, encoder, monkeypatch, tmp_path):
+    def encode(*_, **__):
+        raise ValueError("not today")
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    (tmp_path / "old.npy").write_text("kept", encoding="utf-8")
+    for name in ("old.npy", "new.npy"):
+        assert run("encode", "a", "-o", tmp_path / name).err == "fastbert: error: not today\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["old.npy"]
+    assert (tmp_path / "old.npy").read_text(encoding="utf-8") == "kept"
+
+
+def test_output_may_be_a_pipe_or_a_link(run, tmp_path):
+    read_end, write_end = os.pipe()
+    assert run("encode", "a", "-o", f"/dev/fd/{write_end}", "--format", "jsonl").code == 0
+    os.close(write_end)
+    with open(read_end, "rb") as file:
+        assert json.loads(file.read())["text"] == "a"
+    (tmp_path / "link.npy").symlink_to(tmp_path / "new.npy")
+    assert run("encode", "a", "-o", tmp_path / "link.npy").code == 0
+    assert (tmp_path / "new.npy").is_file()
 
 
 def test_text_that_is_not_utf8_is_located(run, monkeypatch):

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastbert.cli_bench import add_bench
-from fastbert.cli_files import csv_lines, json_lines, open_output, read_texts, write_npy
+from fastbert.cli_files import (
+    check_output,
+    csv_lines,
+    json_lines,
+    open_output,
+    read_texts,
+    write_npy,
+)
 from fastbert.cli_options import add_computing, add_on_overflow, add_texts
 from fastbert.cli_tasks import add_tasks
 from fastbert.default_model import DEFAULT_MODEL
@@ -165,6 +172,7 @@ def _add_similarity(parser: argparse.ArgumentParser) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     output_format = _output_format(arguments)
+    check_output(arguments.output)
     texts = read_texts(arguments)
     _, vectors = _load_and_encode(arguments, texts)
     if output_format == "npy":
@@ -209,9 +217,6 @@ def _output_format(arguments: argparse.Namespace) -> str:
         )
     if chosen == "npy" and not arguments.output:
         raise ValueError("--format npy needs -o FILE: it is no text for a terminal or a pipe")
-    # Now, not after an hour of encoding.
-    if arguments.output and not Path(arguments.output).absolute().parent.is_dir():
-        raise ValueError(f"cannot write {arguments.output}: its directory does not exist")
     return chosen
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastbert.cli_files import check_output
 from fastbert.cli_options import add_threads
 from fastbert.default_model import DEFAULT_MODEL
 from fastbert.progress import progress
@@ -104,8 +105,7 @@ def _save(arguments: argparse.Namespace, results: list[Result]) -> None:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Now, not after half a minute of measuring."""
     for path in (arguments.json, arguments.plot):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise ValueError(f"cannot write {path}: its directory does not exist")
+        check_output(path)
     if arguments.plot:
         from fastbert.bench_plot import check_plot
 

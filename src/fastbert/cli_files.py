@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -12,7 +13,15 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["csv_lines", "json_lines", "open_output", "read_lines", "read_texts", "write_npy"]
+__all__ = [
+    "check_output",
+    "csv_lines",
+    "json_lines",
+    "open_output",
+    "read_lines",
+    "read_texts",
+    "write_npy",
+]
 
 
 def read_lines(file: Iterable[bytes], name: str) -> list[str]:
@@ -42,6 +51,29 @@ def read_texts(arguments: argparse.Namespace) -> list[str]:
         with open(arguments.input, "rb") as file:
             return read_lines(file, arguments.input)
     return read_lines(sys.stdin.buffer, "stdin")
+
+
+def check_output(path: str | None) -> None:
+    """Say before the work whether `path` can be written after it; nothing is touched.
+
+    Raises:
+        ValueError: if it cannot; it says why.
+    """
+    obstacle = None if path is None else _obstacle(path)
+    if obstacle:
+        raise ValueError(f"cannot write {path!r}: {obstacle}")
+
+
+def _obstacle(path: str) -> str | None:
+    if os.path.isdir(path) or not os.path.basename(path):
+        return "expected the name of a file, not of a directory"
+    # Asked before links are followed by name: /dev/stdout may lead to a pipe, which has none.
+    if os.path.exists(path):
+        return None if os.access(path, os.W_OK) else "it is not writable"
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        return "its directory does not exist"
+    return None if os.access(folder, os.W_OK | os.X_OK) else "its directory is not writable"
 
 
 def open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:
