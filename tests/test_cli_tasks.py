@@ -229,6 +229,25 @@ def test_answer_calls_the_model(run, replaced, tmp_path, several):
     assert seen.called[1] == {"question": "where?", "context": "here", "top_k": 2}
 
 
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_answer_reads_a_context_as_it_is(run, replaced, tmp_path, monkeypatch, source):
+    seen = replaced([])
+    path = "-" if source == "stdin" else os.fspath(tmp_path / "in.txt")
+
+    def give(content):
+        stdin(monkeypatch, content)
+        (tmp_path / "in.txt").write_bytes(content)
+        return run("answer", "some/model", "--question", "where?", "--input", path)
+
+    assert give("\ufeffIn\r\n\r\nKöln\u2028.\rYes".encode()).code == 0
+    assert seen.called[1]["context"] == "In\r\n\r\nKöln\u2028.\rYes"
+    refused = give(b"fine\nK\xf6ln\n")
+    name = "stdin" if source == "stdin" else path
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith(f"fastbert: error: {name}: line 2 is not UTF-8: ")
+    assert refused.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--context", "a", "--input", "b"]])
 def test_answer_needs_one_context(run, replaced, arguments):
     replaced([])

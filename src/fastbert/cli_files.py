@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,39 +18,44 @@ __all__ = [
     "csv_lines",
     "json_lines",
     "open_output",
-    "read_lines",
     "read_texts",
+    "read_whole",
     "write_npy",
 ]
 
 
-def read_lines(file: Iterable[bytes], name: str) -> list[str]:
-    """The texts of a UTF-8 file: every line, empty ones too, so that row i belongs to line i.
+def read_texts(arguments: argparse.Namespace) -> list[str]:
+    """The texts of a command: its arguments, or the lines of `--input`, or those of stdin.
+
+    Every line is a text, empty ones too, so that row i belongs to line i.
+    """
+    if arguments.texts and arguments.input is not None:
+        raise ValueError("expected texts or --input, not both")
+    if arguments.texts:
+        return list(arguments.texts)
+    lines = _decoded("-" if arguments.input is None else arguments.input)
+    return [line.removesuffix("\n").removesuffix("\r") for line in lines]
+
+
+def read_whole(path: str) -> str:
+    """One text: all of a file, with its ends of lines as they are; - is stdin."""
+    return "".join(_decoded(path))
+
+
+def _decoded(path: str) -> Iterator[str]:
+    """The lines of a UTF-8 file with their ends; - is stdin.
 
     Raises:
         ValueError: if a line is not UTF-8; it says which.
     """
-    texts = []
-    # In bytes, because str knows more ends of a line than a text file has.
-    for number, line in enumerate(file, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{name}: line {number} is not UTF-8: {error.reason}") from None
-        texts.append(text.removesuffix("\n").removesuffix("\r"))
-    return texts
-
-
-def read_texts(arguments: argparse.Namespace) -> list[str]:
-    """The texts of a command: its arguments, or the lines of `--input`, or those of stdin."""
-    if arguments.texts and arguments.input:
-        raise ValueError("expected texts or --input, not both")
-    if arguments.texts:
-        return list(arguments.texts)
-    if arguments.input and arguments.input != "-":
-        with open(arguments.input, "rb") as file:
-            return read_lines(file, arguments.input)
-    return read_lines(sys.stdin.buffer, "stdin")
+    name = "stdin" if path == "-" else path
+    with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as file:
+        # In bytes, because str knows more ends of a line than a text file has.
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{name}: line {number} is not UTF-8: {error.reason}") from None
 
 
 def check_output(path: str | None) -> None:

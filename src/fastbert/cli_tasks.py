@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from fastbert.cli_files import open_output, read_texts
+from fastbert.cli_files import open_output, read_texts, read_whole
 from fastbert.cli_options import add_computing, add_on_overflow, add_texts
 
 __all__ = ["add_tasks"]
@@ -236,16 +235,9 @@ def _answer(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, Any
         raise ValueError("expected either --context or --input")
     context = arguments.context
     if context is None:
-        context = _read_all(arguments.input)
+        context = read_whole(arguments.input)
     answers = model(question=arguments.question, context=context, top_k=arguments.top_k)
     return [answers] if isinstance(answers, dict) else answers
-
-
-def _read_all(path: str) -> str:
-    if path == "-":
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    with open(path, encoding="utf-8-sig") as file:
-        return file.read()
 
 
 def _answer_lines(record: dict[str, Any]) -> Iterator[str]:
