@@ -234,6 +234,10 @@ def test_similarity_prints_a_line_for_each_text(run):
     assert result.out == "4.1111\tbb\n6.1111\tccc\n"
 
 
+def test_similarity_keeps_each_text_on_its_line(run):
+    assert run("similarity", "a", "b\tc\nd", "e\u2028f").out == "10.1111\tb c d\n6.1111\te f\n"
+
+
 def test_info_prints_facts(run, monkeypatch):
     cpu = {
         "model_name": "A CPU",
@@ -254,6 +258,20 @@ def test_info_prints_facts(run, monkeypatch):
     assert facts["L1d, L2, L3"].strip() == "48 KiB, 2 MiB, unknown"
     assert facts["compute types"].strip() == ", ".join(_core.compute_types())
     assert facts["NumPy"].strip() == np.__version__
+
+
+@pytest.mark.parametrize("off", ["off", "0"])
+def test_info_says_that_packed_weights_are_not_kept(run, monkeypatch, tmp_path, off):
+    def shown():
+        facts = dict(line.split(":", 1) for line in run("info").out.splitlines())
+        return facts["model cache"].strip()
+
+    monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
+    monkeypatch.delenv("FASTBERT_CACHE")
+    assert shown() == f"{tmp_path}/fastbert"
+    monkeypatch.setenv("FASTBERT_CACHE", off)
+    expected = f"{tmp_path}/fastbert (packed weights are not kept: FASTBERT_CACHE is off)"
+    assert shown() == expected
 
 
 def test_pull_prints_the_directory(run, tmp_path):

@@ -17,6 +17,7 @@ from fastbert.cli_files import (
     json_lines,
     open_output,
     read_texts,
+    row,
     write_npy,
 )
 from fastbert.cli_options import add_computing, add_on_overflow, add_texts
@@ -161,7 +162,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_similarity(parser: argparse.ArgumentParser) -> None:
-    parser.description = "One line for each B: its similarity to A, a tab, the text."
+    parser.description = (
+        "One line for each B: its similarity to A, a tab, the text, in which any white space is a "
+        "blank."
+    )
     parser.add_argument("a", metavar="A")
     parser.add_argument("b", metavar="B", nargs="+")
     _add_model_options(parser)
@@ -225,7 +229,7 @@ def _similarity(arguments: argparse.Namespace) -> None:
     scores = encoder.similarity(vectors[:1], vectors[1:])[0]
     with open_output(None) as file:
         for score, text in zip(scores.tolist(), arguments.b, strict=True):
-            file.write(f"{score:.4f}\t{text}\n")
+            file.write(f"{row(score, text)}\n")
 
 
 def _info(_: argparse.Namespace) -> None:
@@ -235,7 +239,6 @@ def _info(_: argparse.Namespace) -> None:
 
     import fastbert
     from fastbert.encoder import COMPUTE_TYPES
-    from fastbert.own_cache import own_cache
 
     cpu = fastbert.cpu_info()
     facts = {
@@ -250,10 +253,18 @@ def _info(_: argparse.Namespace) -> None:
         "compute types": ", ".join(COMPUTE_TYPES),
         "threads": cpu["threads"],
         "L1d, L2, L3": ", ".join(_size(cpu[key]) for key in ("l1d_bytes", "l2_bytes", "l3_bytes")),
-        "model cache": own_cache(),
+        "model cache": _cache(),
     }
     for name, value in facts.items():
         print(f"{name + ':':<17}{value}")
+
+
+def _cache() -> str:
+    from fastbert.own_cache import cache_folder, own_cache
+
+    if cache_folder("") is not None:
+        return own_cache()
+    return f"{own_cache()} (packed weights are not kept: FASTBERT_CACHE is off)"
 
 
 def _size(count: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What the command line reads and writes: a text per line, a vector per text."""
+"""What the command line reads and writes: a text per line, a vector or a score per text."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "open_output",
     "read_texts",
     "read_whole",
+    "row",
     "write_npy",
 ]
 
@@ -92,6 +93,11 @@ def open_output(path: str | None) -> IO[str] | nullcontext[IO[str]]:
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         return nullcontext(sys.stdout)
     return open(path, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def row(score: float, *columns: object) -> str:
+    """One line for people, without its end: tabs between columns, white space in one as a blank."""
+    return "\t".join([f"{score:.4f}", *(" ".join(str(column).split()) for column in columns)])
 
 
 def write_npy(path: str, vectors: NDArray[Any]) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from fastbert.cli_files import open_output, read_texts, read_whole
+from fastbert.cli_files import open_output, read_texts, read_whole, row
 from fastbert.cli_options import add_computing, add_on_overflow, add_texts
 
 __all__ = ["add_tasks"]
@@ -74,11 +74,6 @@ def _number(value: Any) -> Any:  # noqa: ANN401 (what json.dumps does not know: 
     return value.item()
 
 
-def _row(score: float, *columns: object) -> str:
-    """Columns with tabs between them; a tab or an end of line within one is a blank."""
-    return "\t".join([f"{score:.4f}", *(" ".join(str(column).split()) for column in columns)])
-
-
 def _add_texts(parser: argparse.ArgumentParser, metavar: str = "TEXT") -> None:
     add_texts(parser, metavar)
     add_on_overflow(parser, *_OVERFLOWS)
@@ -117,7 +112,7 @@ def _classify(model: Any, arguments: argparse.Namespace) -> Iterator[dict[str, A
 def _classify_lines(record: dict[str, Any]) -> Iterator[str]:
     texts = [record[key] for key in ("text", "text_pair") if key in record]
     for label in record["labels"]:
-        yield _row(label["score"], label["label"], *texts)
+        yield row(label["score"], label["label"], *texts)
 
 
 def _add_rerank(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +134,7 @@ def _rerank(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, Any
 
 
 def _rerank_lines(record: dict[str, Any]) -> Iterator[str]:
-    yield _row(record["score"], record["text"])
+    yield row(record["score"], record["text"])
 
 
 def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
@@ -167,7 +162,7 @@ def _zero_shot(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, 
 
 def _zero_shot_lines(record: dict[str, Any]) -> Iterator[str]:
     for label, score in zip(record["labels"], record["scores"], strict=True):
-        yield _row(score, label, record["sequence"])
+        yield row(score, label, record["sequence"])
 
 
 def _add_fill_mask(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +181,7 @@ def _fill_mask_lines(record: dict[str, Any]) -> Iterator[str]:
     fillings = record["fillings"]
     several = bool(fillings) and isinstance(fillings[0], list)  # one list for each mask
     for filling in (one for mask in fillings for one in mask) if several else fillings:
-        yield _row(filling["score"], filling["token_str"], filling["sequence"])
+        yield row(filling["score"], filling["token_str"], filling["sequence"])
 
 
 def _add_ner(parser: argparse.ArgumentParser) -> None:
@@ -220,7 +215,7 @@ def _ner(model: Any, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def _ner_lines(record: dict[str, Any]) -> Iterator[str]:
     for entity in record["entities"]:
         kind = entity.get("entity_group", entity.get("entity"))
-        yield _row(entity["score"], kind, entity["word"], entity["start"], entity["end"])
+        yield row(entity["score"], kind, entity["word"], entity["start"], entity["end"])
 
 
 def _add_answer(parser: argparse.ArgumentParser) -> None:
@@ -241,7 +236,7 @@ def _answer(model: Any, arguments: argparse.Namespace) -> Iterable[dict[str, Any
 
 
 def _answer_lines(record: dict[str, Any]) -> Iterator[str]:
-    yield _row(record["score"], record["answer"], record["start"], record["end"])
+    yield row(record["score"], record["answer"], record["start"], record["end"])
 
 
 _COMMANDS = (
