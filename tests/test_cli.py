@@ -228,6 +228,19 @@ def test_help_imports_nothing_heavy():
     assert result.stderr == "set()\n"
 
 
+@pytest.mark.parametrize("command", cli._parsers()[1])
+def test_help_explains_every_argument(run, capsys, command):
+    with pytest.raises(SystemExit, match="0"):
+        run(command, "--help")
+    shown = capsys.readouterr().out
+    parser = cli._parsers()[1][command]
+    assert parser.description
+    for action in parser._actions:
+        assert action.help
+        assert all(option in shown for option in action.option_strings)
+    assert "SUPPRESS" not in shown
+
+
 def test_similarity_prints_a_line_for_each_text(run):
     result = run("similarity", "a", "bb", "ccc")
     assert result.code == 0

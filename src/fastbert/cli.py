@@ -20,7 +20,7 @@ from fastbert.cli_files import (
     row,
     write_npy,
 )
-from fastbert.cli_options import add_computing, add_on_overflow, add_texts
+from fastbert.cli_options import add_computing, add_model, add_on_overflow, add_texts
 from fastbert.cli_tasks import add_tasks
 from fastbert.default_model import DEFAULT_MODEL
 
@@ -114,11 +114,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     add_tasks(commands)
     add_bench(commands.add_parser("bench", help="measure how fast this machine is, and why"))
     info = commands.add_parser("info", help="show versions, CPU, instruction sets, threads, caches")
+    info.description = "What this fastbert is and what it has found on this machine."
     info.set_defaults(command=_info)
-    pull = commands.add_parser("pull", help="download a model and print its directory")
-    pull.add_argument("model", metavar="MODEL", nargs="?", default=DEFAULT_MODEL)
-    pull.add_argument("--revision", help="branch, tag or commit on the hub")
-    pull.set_defaults(command=_pull)
+    _add_pull(commands.add_parser("pull", help="download a model and print its directory"))
     return parser, commands.choices
 
 
@@ -136,7 +134,7 @@ class _Version(argparse.Action):
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="directory or name (%(default)s)")
     add_computing(parser)
-    parser.add_argument("--batch-size", type=int, metavar="N", help="texts per batch")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="most texts in a batch")
     parser.add_argument("--prompt-name", metavar="NAME", help="a prompt of the model, put in front")
     parser.add_argument("--prompt", metavar="TEXT", help="a text put in front of every text")
     add_on_overflow(parser, *_OVERFLOWS)
@@ -147,7 +145,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     add_texts(parser)
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write (stdout)")
     parser.add_argument(
-        "--format", choices=_FORMATS, help="of the output (by the file's suffix, else jsonl)"
+        "--format", choices=_FORMATS, help="of the output (by the file's suffix; jsonl on stdout)"
     )
     _add_model_options(parser)
     parser.add_argument("--normalize", action="store_true", help="scale vectors to length 1")
@@ -163,15 +161,24 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
 
 def _add_similarity(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "One line for each B: its similarity to A, a tab, the text, in which any white space is a "
-        "blank."
+        "One line for each B: its similarity to A, a tab, the text, with single blanks for white "
+        "space."
     )
-    parser.add_argument("a", metavar="A")
-    parser.add_argument("b", metavar="B", nargs="+")
+    parser.add_argument("a", metavar="A", help="the text to compare with")
+    parser.add_argument(
+        "b", metavar="B", nargs="+", help="the other texts; all that is behind -- is text"
+    )
     _add_model_options(parser)
     parser.set_defaults(
         command=_similarity, normalize=False, truncate_dim=None, precision="float32"
     )
+
+
+def _add_pull(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Download a model, unless it is here already, and print its directory."
+    add_model(parser)
+    parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit (main)")
+    parser.set_defaults(command=_pull)
 
 
 def _encode(arguments: argparse.Namespace) -> None:

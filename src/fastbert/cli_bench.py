@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastbert.cli_files import check_output
-from fastbert.cli_options import add_threads
-from fastbert.default_model import DEFAULT_MODEL
+from fastbert.cli_options import add_model, add_threads
 from fastbert.progress import progress
 
 if TYPE_CHECKING:
@@ -31,14 +30,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
         "and compare with what this machine can do: its peak of arithmetic, and how fast it reads "
         "the weights. Rates are those of the fastest call."
     )
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        nargs="?",
-        default=DEFAULT_MODEL,
-        # Its own name: Python 3.11 does not know the default of what may stand between options.
-        help=f"directory or name ({DEFAULT_MODEL})",
-    )
+    add_model(parser)
     parser.add_argument(
         "--compute-type", metavar="TYPE,...", help="what to compute with (all there are)"
     )

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["COMPUTE_TYPES", "add_computing", "add_on_overflow", "add_texts", "add_threads"]
+from fastbert.default_model import DEFAULT_MODEL
+
+__all__ = [
+    "COMPUTE_TYPES",
+    "add_computing",
+    "add_model",
+    "add_on_overflow",
+    "add_texts",
+    "add_threads",
+]
 
 # Not imported from its module, because that imports NumPy and the compiled part.
 COMPUTE_TYPES = ("float32", "bfloat16", "int8")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """A model that need not be named."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        # Not %(default)s, which Python 3.11 does not have while options are parsed.
+        help=f"directory or name ({DEFAULT_MODEL})",
+    )
 
 
 def add_texts(parser: argparse.ArgumentParser, metavar: str = "TEXT") -> None:
@@ -16,7 +37,7 @@ def add_texts(parser: argparse.ArgumentParser, metavar: str = "TEXT") -> None:
         "texts",
         metavar=metavar,
         nargs="*",
-        help="without any, the lines of --input or else of stdin; behind -- all are texts",
+        help="without any, the lines of --input, else of stdin; all that is behind -- is text",
     )
     parser.add_argument("-i", "--input", metavar="FILE", help="one text a line, UTF-8; - is stdin")
 

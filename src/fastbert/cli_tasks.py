@@ -90,7 +90,10 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     _add_texts(parser)
     _add_top_k(parser, 1, "labels for each text")
     parser.add_argument(
-        "--pair", metavar="TEXT", nargs="+", help="the second text of each pair, in their order"
+        "--pair",
+        metavar="TEXT",
+        nargs="+",
+        help="the second text of each pair, in their order; -- ends them",
     )
 
 
@@ -116,7 +119,7 @@ def _classify_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_rerank(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("query", metavar="QUERY")
+    parser.add_argument("query", metavar="QUERY", help="what is asked")
     _add_texts(parser, "DOCUMENT")
     _add_top_k(parser, None, "documents")
 
@@ -139,7 +142,7 @@ def _rerank_lines(record: dict[str, Any]) -> Iterator[str]:
 
 def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
     _add_texts(parser)
-    parser.add_argument("--labels", metavar="LABEL,...", required=True, help="the classes")
+    parser.add_argument("--labels", metavar="LABEL,...", required=True, help="the labels")
     parser.add_argument(
         "--template",
         metavar="TEXT",
@@ -219,8 +222,8 @@ def _ner_lines(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _add_answer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-q", "--question", metavar="TEXT", required=True)
-    parser.add_argument("-c", "--context", metavar="TEXT", help="where the answer is")
+    parser.add_argument("-q", "--question", metavar="TEXT", required=True, help="what is asked")
+    parser.add_argument("-c", "--context", metavar="TEXT", help="the text with the answer")
     parser.add_argument("-i", "--input", metavar="FILE", help="a file of it, UTF-8; - is stdin")
     _add_top_k(parser, 1, "answers")
 
