@@ -22,6 +22,7 @@ from fastbert.overflow import Overflow
 from fastbert.progress import logs_info
 from fastbert.prompts import checked_prompts, choose_prompt, with_task_prompt
 from fastbert.quantization import PRECISIONS, quantize_embeddings
+from fastbert.tokenizer import check_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
