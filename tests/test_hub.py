@@ -258,11 +258,81 @@ def test_snapshot_with_a_transformer_in_a_folder(tmp_path, places, no_network):
     assert resolve("me/model") == snapshot
 
 
-def test_sharded_snapshot_is_complete(places, source, no_network):
-    (source / "model.safetensors").rename(source / "model-00001-of-00001.safetensors")
-    (source / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+
+
+@pytest.fixture
+def sharded(source):
+    """The model with its weights in two files and an index; the tensors do not matter here."""
+    (source / "model.safetensors").rename(source / SHARDS[0])
+    (source / SHARDS[1]).touch()
+    index = {"weight_map": {"a": SHARDS[0], "b": SHARDS[1], "c": SHARDS[0]}}
+    (source / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    return source
+
+
+def test_sharded_snapshot_is_complete(places, sharded, no_network):
+    snapshot = cache_snapshot(places.hub, "me/model", sharded)
+    assert resolve("me/model") == snapshot
+
+
+def test_missing_shard_is_fetched(places, hub, sharded):
+    files = {os.fspath(p.relative_to(sharded)) for p in sharded.rglob("*")} - {SHARDS[1]}
+    cache_snapshot(places.hub, "me/model", sharded, files)
+    with pytest.raises(ModelNotFoundError, match=f"has no {SHARDS[1]}"):
+        resolve("me/model", local_files_only=True)
+    hub.repositories["me/model"] = sharded
+    assert (resolve("me/model") / SHARDS[1]).exists()
+
+
+def test_weights_that_are_not_loaded_do_not_count(places, sharded):
+    (sharded / SHARDS[1]).unlink()
+    (sharded / "pytorch_model.bin").touch()  # the index comes first
+    cache_snapshot(places.hub, "me/model", sharded)
+    with pytest.raises(ModelNotFoundError, match=f"has no {SHARDS[1]}"):
+        resolve("me/model", local_files_only=True)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"weight_map": {}}',
+        '{"weight_map": ["a"]}',
+        '{"weight_map": {"a": 3}}',
+        '{"weight_map": {"a": []}}',
+    ],
+)
+def test_damaged_index_counts_as_missing(places, sharded, index):
+    (sharded / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    cache_snapshot(places.hub, "me/model", sharded)
+    with pytest.raises(ModelNotFoundError, match=r"has no usable model\.safetensors\.index\.json"):
+        resolve("me/model", local_files_only=True)
+
+
+@pytest.mark.parametrize("shard", ["a\0b", "\ud800", "x" * 5000])
+def test_index_may_name_what_no_file_is_called(places, sharded, shard):
+    index = json.dumps({"weight_map": {"a": shard}})
+    (sharded / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    cache_snapshot(places.hub, "me/model", sharded)
+    with pytest.raises(ModelNotFoundError, match="has no "):
+        resolve("me/model", local_files_only=True)
+
+
+@pytest.mark.parametrize("missing", ["vocab.json", "merges.txt"])
+def test_byte_level_vocabulary_has_two_files(places, source, missing, no_network):
+    for name in ("tokenizer.json", "vocab.txt"):
+        (source / name).unlink()
+    for name in ("vocab.json", "merges.txt"):
+        (source / name).touch()
     snapshot = cache_snapshot(places.hub, "me/model", source)
     assert resolve("me/model") == snapshot
+    (snapshot / missing).unlink()
+    with pytest.raises(ModelNotFoundError, match=r"has no tokenizer\.json"):
+        resolve("me/model", local_files_only=True)
 
 
 def test_snapshot_that_may_lack_its_modules_is_completed(places, hub, source):

@@ -24,12 +24,12 @@ _WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 _VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
+    ("tokenizer.json",),
+    ("vocab.txt",),
+    ("vocab.json", "merges.txt"),
+    ("sentencepiece.bpe.model",),
+    ("spiece.model",),
+    ("spm.model",),
 )
 
 
@@ -64,12 +64,41 @@ def missing_file(directory: str) -> str | None:
             transformer = folder
         elif kind in ("Pooling", "Dense") and not _has(directory, folder, "config.json"):
             return f"{folder}/config.json"
-        if kind == "Dense" and not any(_has(directory, folder, name) for name in _WEIGHTS):
-            return f"{folder}/model.safetensors"
-    for choice in (("config.json",), _WEIGHTS, _VOCABULARIES):
-        if not any(_has(directory, transformer, name) for name in choice):
-            return choice[0]
-    return None
+        if kind == "Dense":
+            missing = _missing_weights(directory, folder)
+            if missing is not None:
+                return missing
+    if not _has(directory, transformer, "config.json"):
+        return os.path.join(transformer, "config.json")
+    return _missing_weights(directory, transformer) or _missing_vocabulary(directory, transformer)
+
+
+def _missing_weights(directory: str, folder: str) -> str | None:
+    """What the weights of a folder lack, in the form that is loaded: the first one found."""
+    found = next((name for name in _WEIGHTS if _has(directory, folder, name)), None)
+    if found is None:
+        return os.path.join(folder, _WEIGHTS[0])
+    if not found.endswith(".index.json"):
+        return None
+    shards = _shards(os.path.join(directory, folder, found))
+    if not shards:
+        return f"usable {os.path.join(folder, found)}"
+    missing = (name for name in shards if not _has(directory, folder, name))
+    return next((os.path.join(folder, name) for name in missing), None)
+
+
+def _shards(index: str) -> list[str]:
+    """The files that an index of weights names; none if it is damaged (see checkpoints)."""
+    listed = _read_json(index)
+    weight_map = listed.get("weight_map") if isinstance(listed, dict) else None
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    return list(dict.fromkeys(names)) if all(isinstance(name, str) for name in names) else []
+
+
+def _missing_vocabulary(directory: str, folder: str) -> str | None:
+    if any(all(_has(directory, folder, name) for name in names) for names in _VOCABULARIES):
+        return None
+    return os.path.join(folder, _VOCABULARIES[0][0])
 
 
 def _has(*parts: str) -> bool:
@@ -78,18 +107,23 @@ def _has(*parts: str) -> bool:
 
 def _modules(directory: str) -> Iterator[tuple[str, str]]:
     """Kind and folder of the modules; nothing if there is no usable list (see modules.py)."""
+    listed = _read_json(os.path.join(directory, "modules.json"))
+    for entry in listed if isinstance(listed, list) else ():
+        folder = entry.get("path") if isinstance(entry, dict) else None
+        if isinstance(folder, str) and "\0" not in folder:
+            yield str(entry.get("type")).rpartition(".")[2], folder
+
+
+def _read_json(path: str) -> object:
+    """What a JSON file holds; None if it is missing or damaged."""
     from pathlib import Path
 
     from fastbert.json_files import read_json
 
     try:
-        listed = read_json(Path(directory) / "modules.json")
+        return read_json(Path(path))
     except ConfigError:
-        return
-    for entry in listed if isinstance(listed, list) else ():
-        folder = entry.get("path") if isinstance(entry, dict) else None
-        if isinstance(folder, str) and "\0" not in folder:
-            yield str(entry.get("type")).rpartition(".")[2], folder
+        return None
 
 
 def may_lack_modules(snapshot: str) -> bool:
