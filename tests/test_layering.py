@@ -62,6 +62,14 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def is_within(name, module):
+    return f"{name}.".startswith(f"{module}.")
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+
+
 @pytest.mark.parametrize(
     ("module", "users"),
     [
@@ -72,8 +80,20 @@ def imports(path):
     ],
 )
 def test_modules_are_imported_only_where_they_belong(module, users):
-    found = {path.name for path in PYTHON if module in set(imports(path))}
+    found = {
+        path.name
+        for path in PYTHON
+        if not is_within(module_name(path), module)
+        and any(is_within(name, module) for name in imports(path))
+    }
     assert found <= users
+
+
+def test_parts_of_a_module_count_as_the_module(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text("from fastbert.reference.pooling import pool\nimport fastbert.referenced\n")
+    found = {name for name in imports(path) if is_within(name, "fastbert.reference")}
+    assert found == {"fastbert.reference.pooling", "fastbert.reference.pooling.pool"}
 
 
 def test_reference_stays_a_page():
