@@ -12,6 +12,7 @@ from tiny import write_model
 
 import fastbert
 from fastbert import reference
+from fastbert._native import _core
 from fastbert.config import read_config
 from fastbert.tokenizer import Tokenizer
 from fastbert.weights import load_weights
@@ -303,8 +304,18 @@ def test_results_of_repeated_texts_are_not_shared(encoder):
 
 
 def test_dense_obeys_threads(tmp_path, monkeypatch):
-    encoder = fastbert.load(write_model(tmp_path, dense_size=7), threads=1)
-    assert encoder.encode(TEXTS, threads=2).tolist() == encoder.encode(TEXTS).tolist()
+    forward, given = _core.Linear.forward, []
+
+    def recorded(linear, x, *, threads, **options):
+        given.append(threads)
+        return forward(linear, x, threads=threads, **options)
+
+    monkeypatch.setattr(_core.Linear, "forward", recorded)
+    encoder = fastbert.load(write_model(tmp_path, dense_size=7), threads=3)
+    encoder.encode(TEXTS, threads=2)
+    encoder.encode(TEXTS)
+    encoder.encode("a single text", threads=1)
+    assert given == [2, 3, 1]
 
 
 def test_prompt_without_room_for_a_text_is_an_error(tmp_path):
