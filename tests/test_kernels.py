@@ -450,6 +450,29 @@ def test_quantize_agrees_with_reference(kernels, columns, rng):
     np.testing.assert_array_equal(units, expected_units[:, 0])
 
 
+@pytest.mark.parametrize("columns", [1, 3, 40, 384])
+def test_quantize_takes_next_to_nothing_for_zeros(kernels, columns):
+    # The inverse of their scale would overflow, and instruction sets differ in what comes of that.
+    magnitudes = np.array([1e-36, 1e-37, 1e-38, 1e-42, 1e-45, 0], np.float32)
+    x = np.zeros((2 * len(magnitudes), columns), np.float32)
+    x[:, columns // 2] = np.concatenate([magnitudes, -magnitudes])
+    whole, units = kernels.quantize(x)
+    assert (whole == 128).all()
+    np.testing.assert_array_equal(units, np.abs(x).max(axis=1) / np.float32(127))
+    with np.errstate(over="ignore"):  # of the inverse, which is not taken
+        expected, expected_units = compute_types.quantize(compute_types.rotate(x)[0])
+    assert not expected.any()
+    np.testing.assert_array_equal(units, expected_units[:, 0])
+
+
+@pytest.mark.parametrize("columns", [1, 3, 40, 384])
+def test_quantize_keeps_what_is_larger(kernels, columns):
+    x = np.zeros((2, columns), np.float32)
+    x[:, columns // 2] = np.nextafter(np.float32(1e-36), np.float32(1)) * np.array([1, -1])
+    whole, _ = kernels.quantize(x)
+    assert (np.abs(whole.astype(int) - 128) == 127).any(axis=1).all()
+
+
 @pytest.mark.parametrize("columns", [1, 40, 312, 1536])
 @pytest.mark.parametrize("activation", sorted(reference.ACTIVATIONS))
 def test_quantize_applies_the_activation_first(kernels, columns, activation, rng):

@@ -255,3 +255,12 @@ def test_missing_and_misshapen_weights_are_named(model):
     wrong = weights | {"layers.0.key.bias": np.zeros(3, np.float32)}
     with pytest.raises(ValueError, match=r"weight 'layers\.0\.key\.bias' has shape \(3,\), but"):
         native((config, wrong))
+
+
+@pytest.mark.parametrize("size", [2**31, 2**32 + 1, 2**64 - 1])
+def test_sizes_beyond_int32_are_refused(model, size):
+    config, weights = model
+    for key in ("vocab_size", "hidden_size", "num_hidden_layers", "max_position_embeddings"):
+        changed = config._replace(**{key: size})
+        with pytest.raises(ValueError, match=f"{key} is {size}, but must be at most 2147483647"):
+            native((changed, weights))

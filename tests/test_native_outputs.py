@@ -197,3 +197,15 @@ def test_forward_max_checks_its_arguments():
         linear.forward_max(np.zeros((4, 3), np.float32), np.array([0, 4], np.int32))
     with pytest.raises(ValueError, match="offsets must rise from 0 to the number of rows, 4"):
         linear.forward_max(np.zeros((4, 2), np.float32), np.array([0, 3], np.int32))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("compute_type", COMPUTE_TYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_forward_max_of_no_outputs_is_empty(isa, compute_type, threads):
+    weight, bias = np.zeros((0, 8), np.float32), np.zeros(0, np.float32)
+    linear = _core.Linear(weight, bias, isa=isa, compute_type=compute_type)
+    for lengths in ([], [0], [1, 0, 70]):
+        offsets = np.cumsum([0, *lengths]).astype(np.int32)
+        x = np.ones((offsets[-1], 8), np.float32)
+        assert linear.forward_max(x, offsets, threads=threads).shape == (len(lengths), 0)

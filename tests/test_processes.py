@@ -152,6 +152,19 @@ def test_omp_num_threads_is_obeyed(value, threads):
     assert run_python(code, OMP_NUM_THREADS=value) == str(threads)
 
 
+def test_omp_num_threads_is_read_once():
+    # To read the environment later, beside a thread that changes it, may crash.
+    code = """
+        import os, fastbert
+        before = fastbert.cpu_info()["threads"]
+        os.environ["OMP_NUM_THREADS"] = "5"
+        changed = fastbert.cpu_info()["threads"]
+        del os.environ["OMP_NUM_THREADS"]
+        print(before, changed, fastbert.cpu_info()["threads"])
+    """
+    assert run_python(code, OMP_NUM_THREADS="3") == "3 3 3"
+
+
 def test_affinity_is_obeyed():
     code = """
         import os, fastbert
