@@ -1,6 +1,10 @@
 """Threads, forked children, signals and the environment: what happens around the arithmetic."""
 
+import copy
+import json
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,8 +15,13 @@ import time
 import numpy as np
 import pytest
 from tiny import write_model
+from tiny_tokenizers import byte_level_files
 
 import fastbert
+from fastbert.tokenization.config import read_tokenizer_config
+from fastbert.tokenization.wordpiece import WordPieceTokenizer
+from fastbert.tokenization.wordpiece_files import read_vocab_txt
+from fastbert.tokenizer import Tokenizer
 
 # All different: a repeated text is computed once, and then there is too little work for a team.
 TEXTS = [f"{text} {i}" for i in range(40) for text in ("hello world", "the cat runs", "忘记密码")]
@@ -65,6 +74,59 @@ def test_multiprocessing_by_fork_works(tiny_model):
             print(all(pool.map(work, range(12))))
     """
     assert run_python(code, tiny_model) == "True"
+
+
+@pytest.fixture(scope="module", params=["WordPiece", "byte level"])
+def tokenizer(request, tiny_model, tmp_path_factory):
+    if request.param == "WordPiece":
+        return Tokenizer.from_pretrained(tiny_model)
+    pytest.importorskip("tokenizers")
+    directory = tmp_path_factory.mktemp("byte-level")
+    vocabulary, merges = byte_level_files()
+    (directory / "vocab.json").write_text(json.dumps(vocabulary))
+    (directory / "merges.txt").write_text(merges, encoding="utf-8")
+    return Tokenizer.from_pretrained(directory)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_tokenizer_can_be_pickled(tokenizer, protocol):
+    for again in (pickle.loads(pickle.dumps(tokenizer, protocol)), copy.deepcopy(tokenizer)):
+        assert type(again) is type(tokenizer)
+        np.testing.assert_array_equal(again.encode(TEXTS[1]), tokenizer.encode(TEXTS[1]))
+
+
+def test_tokenizer_goes_to_a_spawned_process(tokenizer):
+    expected = tokenizer.encode(TEXTS[1])
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        np.testing.assert_array_equal(pool.apply(tokenizer.encode, (TEXTS[1],)), expected)
+
+
+def test_tokenizer_of_an_encoder_can_be_pickled(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTBERT_CACHE", str(tmp_path / "cache"))
+    model = write_model(tmp_path / "model")
+    (tmp_path / "link").symlink_to(model)
+    time.sleep(0.1)  # files that are any newer are not cached
+    for _ in range(2):  # from its files, and from the cache
+        tokenizer = fastbert.load(tmp_path / "link").tokenizer
+        assert tokenizer.directory == str(model)
+        again = pickle.loads(pickle.dumps(tokenizer))
+        np.testing.assert_array_equal(again.encode(TEXTS[1]), tokenizer.encode(TEXTS[1]))
+    assert list((tmp_path / "cache" / "start").iterdir())
+
+
+def test_pickled_tokenizer_needs_its_directory(tmp_path):
+    model = write_model(tmp_path / "model")
+    pickled = pickle.dumps(Tokenizer.from_pretrained(model))
+    model.rename(tmp_path / "moved")
+    with pytest.raises(OSError, match="model does not exist, expected the directory of a model"):
+        pickle.loads(pickled)
+
+
+def test_tokenizer_of_no_directory_cannot_be_pickled(tiny_model):
+    config = read_tokenizer_config(tiny_model)
+    tokenizer = WordPieceTokenizer(read_vocab_txt(tiny_model / "vocab.txt", config))
+    with pytest.raises(TypeError, match="not read from a directory, so it cannot be pickled"):
+        pickle.dumps(tokenizer)
 
 
 def test_many_python_threads_share_one_encoder(tiny_model):

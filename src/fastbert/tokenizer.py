@@ -80,6 +80,7 @@ class Tokenizer(ABC):
     array([ 101, 7592, 2088,  102], dtype=int32)
 
     Attributes:
+        directory: Where its files are; None if it was not read from a directory.
         max_length: Tokens that the model can take, as its files say; None when they do not.
         cls_id: Id of the token in front of a text, or None.
         sep_id: Id of the token behind a text, or None.
@@ -95,6 +96,7 @@ class Tokenizer(ABC):
             nothing marks them.
     """
 
+    directory: str | None = None
     max_length: int | None
     cls_id: int | None
     sep_id: int | None
@@ -118,6 +120,16 @@ class Tokenizer(ABC):
     ]
 
     _cleans_up: bool  # what `decode` makes, as transformers does
+
+    def __reduce__(self) -> tuple[Callable[[str], Tokenizer], tuple[str]]:
+        """Pickled as its directory; unpickling loads the files again.
+
+        Raises:
+            TypeError: if it was not read from a directory.
+        """
+        if self.directory is None:
+            raise TypeError("this tokenizer was not read from a directory, so it cannot be pickled")
+        return Tokenizer.from_pretrained, (self.directory,)
 
     def _set_templates(self, single: Template, pair: Template) -> None:
         self._templates = (single, pair)

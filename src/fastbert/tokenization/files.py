@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,13 @@ def read_tokenizer(directory: Path) -> Tokenizer:
         ConfigError: if no file describes one, or a file is damaged or describes another kind.
         ImportError: if it needs the `tokenizers` library, which is missing.
     """
-    config = read_tokenizer_config(directory)
+    tokenizer = _read(directory, read_tokenizer_config(directory))
+    # Without links, since loading.py keeps it for whoever comes to the same files by another one.
+    tokenizer.directory = os.path.realpath(directory)
+    return tokenizer
+
+
+def _read(directory: Path, config: TokenizerConfig) -> Tokenizer:
     path = directory / "tokenizer.json"
     if path.is_file():
         return _from_tokenizer_json(path, config)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["WordPieceTokenizer"]
 
 _ATTRIBUTES = (
+    "directory",
     "max_length",
     "cls_id",
     "sep_id",
