@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -42,6 +43,12 @@ Affinity affinity() {
 
 bool same(const Affinity& a, const Affinity& b) { return CPU_EQUAL(&a, &b); }
 
+Affinity either(const Affinity& a, const Affinity& b) {
+  Affinity both;
+  CPU_OR(&both, &a, &b);
+  return both;
+}
+
 // CPUs in the affinity mask, hardware threads of one core counted once: two of them share the
 // vector units that the kernels keep full.
 int usable_cores(const Affinity& mask) {
@@ -58,6 +65,7 @@ int usable_cores(const Affinity& mask) {
 struct Affinity {};
 Affinity affinity() { return {}; }
 bool same(const Affinity&, const Affinity&) { return true; }
+Affinity either(const Affinity&, const Affinity&) { return {}; }
 int usable_cores(const Affinity&) { return hardware_threads(); }
 #endif
 
@@ -167,24 +175,37 @@ std::string forced_isa() {
   return value ? value : "";
 }
 
-int default_threads() { return wanted_threads > 0 ? wanted_threads : usable_cores(); }
-
-int usable_cores() {
+int default_threads() {
+  if (wanted_threads > 0) return wanted_threads;
   // Counting cores reads some files, 50 microseconds and more: too much for every call, so it is
-  // done again only when the affinity has changed.
+  // done again only for another affinity than that of this thread before, and of the last to count.
+  struct Counted {
+    Affinity mask{};
+    int threads = 0;
+  };
   static std::mutex mutex;
-  static Affinity counted_for;
-  static int counted = 0;
+  static Counted last;
+  static thread_local Counted own;
   const Affinity mask = affinity();
+  const auto fits = [&](const Counted& it) { return it.threads != 0 && same(it.mask, mask); };
+  if (fits(own)) return own.threads;
   // Never waits: in a forked child the lock may belong to a thread that did not come along.
   const std::unique_lock lock(mutex, std::try_to_lock);
-  if (lock && counted != 0 && same(mask, counted_for)) return counted;
-  const int threads = count_threads(mask);
-  if (lock) {
-    counted = threads;
-    counted_for = mask;
+  own = lock && fits(last) ? last : Counted{mask, count_threads(mask)};
+  if (lock) last = own;
+  return own.threads;
+}
+
+int CoresOfCallers::count() {
+  Affinity seen{};
+  if (!mask_.empty()) std::memcpy(&seen, mask_.data(), sizeof seen);
+  const Affinity now = either(seen, affinity());
+  if (count_ == 0 || !same(now, seen)) {
+    mask_.resize(sizeof now);
+    std::memcpy(mask_.data(), &now, sizeof now);
+    count_ = count_threads(now);
   }
-  return threads;
+  return count_;
 }
 
 std::string model_name() {

@@ -23,8 +23,16 @@ std::string forced_isa();
 // the cgroup's CPU quota. OMP_NUM_THREADS, if a positive number when this is loaded, wins.
 int default_threads();
 
-// The same whatever OMP_NUM_THREADS says.
-int usable_cores();
+// The cores that several threads may use between them, which may be pinned to different ones.
+class CoresOfCallers {
+ public:
+  // How many they are, with those of the calling thread, whatever OMP_NUM_THREADS says.
+  int count();
+
+ private:
+  std::vector<std::byte> mask_;  // as the system writes it
+  int count_ = 0;
+};
 
 // Marketing name of the processor, or "" when the system does not tell.
 std::string model_name();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "cpu.h"
-
 namespace fastbert {
 namespace {
 
@@ -32,10 +30,8 @@ void wake(Call& call, Call::State state) {
 std::size_t CallQueue::group_size() const { return (crowd_ + cores_ - 1) / cores_; }
 
 void CallQueue::enter(Call& call) noexcept {
-  // Asked every time: a child may be pinned to fewer cores than its parent.
-  const std::size_t cores = cpu::usable_cores();
   std::unique_lock lock(mutex_);
-  cores_ = cores;
+  cores_ = callers_cores_.count();
   crowd_ = std::max(crowd_, ++inside_);
   if (running_ < cores_) {
     ++running_;

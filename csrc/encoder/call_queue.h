@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 
+#include "cpu.h"
 #include "encoder/encoder.h"
 #include "parallel.h"
 
@@ -61,8 +62,9 @@ class CallQueue {
   const unsigned generation_ = fork_generation();
   std::mutex mutex_;  // of all that follows, and of the state of every call
   Call* first_ = nullptr;
-  Call** end_ = &first_;            // where the next one to wait goes
-  std::size_t cores_ = 1;           // how many groups may run
+  Call** end_ = &first_;  // where the next one to wait goes
+  cpu::CoresOfCallers callers_cores_;
+  std::size_t cores_ = 1;           // their number: how many groups may run
   std::size_t running_ = 0;         // groups
   std::size_t inside_ = 0;          // calls that wait, lead or are led
   std::size_t crowd_ = 0;           // how many were inside at once, lately

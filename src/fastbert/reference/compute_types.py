@@ -64,7 +64,7 @@ def rotate(x: Array) -> tuple[Array, int]:
 def quantize(x: Array, most: int = 127) -> tuple[NDArray[np.int64], Array]:
     """Rows of x as integers up to `most` in magnitude, and what 1 is worth in each row, (T, 1)."""
     largest = np.abs(x).max(axis=1, keepdims=True)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         inverse = np.where(largest > _NOTHING, np.float32(most) / largest, np.float32(0))
     return np.rint(x * inverse).astype(np.int64), largest / np.float32(most)
 
