@@ -29,7 +29,7 @@ void wake(Call& call, Call::State state) {
 // How many calls should go together, so that all groups are as large.
 std::size_t CallQueue::group_size() const { return (crowd_ + cores_ - 1) / cores_; }
 
-void CallQueue::enter(Call& call) noexcept {
+void CallQueue::enter(Call& call) {
   std::unique_lock lock(mutex_);
   cores_ = callers_cores_.count();
   crowd_ = std::max(crowd_, ++inside_);

@@ -36,7 +36,7 @@ struct Call {
 class CallQueue {
  public:
   // Returns when `call` is to lead, or done.
-  void enter(Call& call) noexcept;
+  void enter(Call& call);
 
   // Moves those who can go with `leader` from the queue to behind it.
   void gather(Call& leader) noexcept;
