@@ -62,12 +62,9 @@ def threads(pytestconfig):
 @pytest.fixture(scope="session")
 def model():
     """The directory of the default model."""
-    from fastbert import ModelNotFoundError, api, hub
+    from fastbert import api, hub
 
-    try:
-        return hub.resolve(api.DEFAULT_MODEL)
-    except ModelNotFoundError as error:
-        pytest.skip(str(error))
+    return hub.resolve(api.DEFAULT_MODEL)
 
 
 @pytest.fixture

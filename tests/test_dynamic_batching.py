@@ -138,21 +138,18 @@ def run_python(code, model, **environment):
     return result.stdout
 
 
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer ends where memory does"
-)
 @pytest.mark.parametrize("together", [True, False])
 def test_calls_that_do_not_fit_into_memory_together_go_alone(model, together):
     # A result has 64 MiB, of many poolings. Three fit, but not two and another 128 MiB for a group.
     code = """
         import numpy as np, resource
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one group at a time
         native, callers = encoder._native, 3
         ids, offsets = np.array([2, 5, 3], np.int32), np.array([0, 3], np.int32)
         expected = native.forward(ids, offsets, poolings=["cls"])[0]
         def call(times=1 << 16):
             found = native.forward(ids, offsets, poolings=["cls"] * times)
             return bool((found.reshape(-1, len(expected))[::63] == expected).all())
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         call_at_once([lambda: call(64)] * callers)  # threads have stacks and heaps of their own
         before = native.companions
         if not TOGETHER:
@@ -167,7 +164,6 @@ def test_calls_that_do_not_fit_into_memory_together_go_alone(model, together):
     assert run_python(code, model, MALLOC_ARENA_MAX="1") == f"{{True}}\n{together}\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_callers_on_one_core_go_together(model):
     # One group runs at a time, and everybody else waits. All texts at once are more than one group.
     code = """

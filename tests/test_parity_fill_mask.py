@@ -19,10 +19,11 @@ TEXTS = [
     "我们[MASK]天忘记密码",
     "a naïve [MASK] café, " + "very good " * 200,
 ]
+PRETRAINED = pytest.param("pretrained", marks=pytest.mark.network)
 TOLERANCE = 2e-5  # what two orders of adding up leave of float32
 
 
-@pytest.fixture(scope="module", params=["tied", "untied", "pretrained"])
+@pytest.fixture(scope="module", params=["tied", "untied", PRETRAINED])
 def directory(request, tmp_path_factory):
     if request.param == "pretrained":
         return request.getfixturevalue("pretrained_model")

@@ -19,10 +19,11 @@ TEXTS = [
     "a naïve café, 3.14 don't",
     "the cat runs very fast, good dog! " * 30,
 ]
+PRETRAINED = pytest.param("pretrained", marks=pytest.mark.network)
 TOLERANCE = 2e-5  # what two orders of adding up leave of float32
 
 
-@pytest.fixture(scope="module", params=["random", "pretrained"])
+@pytest.fixture(scope="module", params=["random", PRETRAINED])
 def directory(request, tmp_path_factory):
     if request.param == "pretrained":
         return request.getfixturevalue("pretrained_model")

